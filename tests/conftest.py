@@ -1,0 +1,52 @@
+"""A real Kafka for every test that asks for one: CARTSTREAM_KAFKA, else testcontainers where Docker answers, else the embedded one."""
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ops.embedded_kafka import EmbeddedKafka
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def docker_answers() -> bool:
+    if not shutil.which("docker"):
+        return False
+    import docker
+
+    try:
+        docker.from_env(timeout=5).ping()
+    except docker.errors.DockerException:
+        return False
+    return True
+
+
+@pytest.fixture(scope="session")
+def kafka_folder() -> Path:
+    """Where the embedded Kafka's jars stay between runs."""
+    return Path(os.environ.get("CARTSTREAM_DATA", ROOT / ".cartstream")) / "kafka"
+
+
+@pytest.fixture(scope="session")
+def kafka(kafka_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The bootstrap address (`host:port`) of a broker that all tests share: use fresh names."""
+    if given := os.environ.get("CARTSTREAM_KAFKA"):
+        yield given
+    elif docker_answers():
+        from testcontainers.kafka import KafkaContainer
+
+        with KafkaContainer() as container:
+            yield container.get_bootstrap_server()
+    else:
+        with EmbeddedKafka(kafka_folder, tmp_path_factory.mktemp("kafka")) as embedded:
+            yield embedded.address
+
+
+@pytest.fixture
+def prefix() -> str:
+    """A topic prefix that no other test uses."""
+    return f"t{uuid.uuid4().hex[:10]}."
