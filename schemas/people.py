@@ -22,7 +22,7 @@ class PersonFact(Message, frozen=True, kw_only=True):
     """Base of the facts on `people`."""
 
     store: str
-    handed_on: bool = False  # a pointer's row sent it on to the home: it is never sent on again
+    handed_on: str = ""  # the customer whose home a pointer sent it on to: it is never sent on again
 
 
 class Activity(PersonFact, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from schemas.records import Message
 from schemas.settings import Settings
 
 DEPLOYMENT = "deployment"  # the key of the Deployment record
+SEALED = ("access_token", "api_key_id", "api_secret", "client_secret", "webhook_secret")
 
 
 class Store(Message, frozen=True, kw_only=True):
@@ -78,7 +79,10 @@ class Seal:
         except InvalidToken:
             raise WrongSetting("CARTSTREAM_SECRET_KEY: is not the key that the stores were added with; set that one") from None
 
+    def sealed(self, store: Store) -> Store:
+        """The same store with its secrets encrypted, as it stands on the topic."""
+        return msgspec.structs.replace(store, **{field: self.close(getattr(store, field)) for field in SEALED})
+
     def opened(self, store: Store) -> Store:
         """The same store with its secrets readable, to keep in memory only."""
-        sealed = ("access_token", "api_key_id", "api_secret", "client_secret", "webhook_secret")
-        return msgspec.structs.replace(store, **{field: self.open(getattr(store, field)) for field in sealed})
+        return msgspec.structs.replace(store, **{field: self.open(getattr(store, field)) for field in SEALED})

@@ -26,3 +26,4 @@ class LookAt(Message, frozen=True, kw_only=True):
     id: str
     why: str  # for people who trace it
     at_ms: int  # a state read from then on will do
+    anew: bool = False  # only a reading that begins after this record was seen will do

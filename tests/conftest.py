@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from ops.embedded_kafka import EmbeddedKafka
 
+structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))  # warnings and worse
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -1,0 +1,167 @@
+"""The agents: for each table the topic that it follows, and which rule each message meets."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import structlog
+from msgspec.structs import replace
+from prometheus_client import Counter
+
+from schemas.dead_letters import DeadLetter
+from schemas.entities import CartGone, CartState, CustomerGone, CustomerState, OrderState, SubscriberGone, SubscriberState
+from schemas.failures import Reject
+from schemas.people import Activity, PersonFact
+from schemas.records import Decoder, Message, Origin, encode, headers_of, origin_of
+from schemas.topics import ACCOUNTS, CHECKOUTS, DEAD_LETTERS, PEOPLE, SUBSCRIBERS, Topic
+from streams.engine import Decision, Incoming, Outgoing
+from streams.resolve.rules import accounts, checkouts, profiles, subscribers
+from streams.resolve.rules.change import Change, Store
+from streams.resolve.tables import Account, Checkout, Profile, Row, Subscription, read_row, write_row
+
+log = structlog.get_logger()
+NOTES = Counter("cartstream_resolve_notes", "Records that said nothing or less, by reason", ["topic", "note"])
+
+Rule = Callable[[Any, str, Message, Store], Change[Any]]
+
+
+def checkout_rule(row: Checkout, _key: str, message: Message, store: Store) -> Change[Checkout]:
+    match message:
+        case CartState():
+            return checkouts.apply_cart(row, message, store)
+        case CartGone():
+            return checkouts.apply_cart_gone(row, message, store)
+        case OrderState():
+            return checkouts.apply_order(row, message, store)
+    raise TypeError(f"no rule for {message.name}")
+
+
+def account_rule(row: Account, _key: str, message: Message, store: Store) -> Change[Account]:
+    match message:
+        case CustomerState():
+            return accounts.apply_customer(row, message, store)
+        case CustomerGone():
+            return accounts.apply_customer_gone(row, message, store)
+        case Activity():
+            return accounts.apply_activity(row, message, store)
+    raise TypeError(f"no rule for {message.name}")
+
+
+def subscriber_rule(row: Subscription, _key: str, message: Message, store: Store) -> Change[Subscription]:
+    match message:
+        case SubscriberState():
+            return subscribers.apply_subscriber(row, message, store)
+        case SubscriberGone():
+            return subscribers.apply_subscriber_gone(row, message, store)
+    raise TypeError(f"no rule for {message.name}")
+
+
+def people_rule(row: Profile, key: str, message: Message, store: Store) -> Change[Profile]:
+    if not isinstance(message, PersonFact):
+        raise TypeError(f"no rule for {message.name}")
+    return profiles.apply_fact(row, key, message, store)
+
+
+class Agent:
+    """One agent: a record and its row in, the decision out. Called by the engine, once a record."""
+
+    def __init__(self, topic: Topic, table: str, row: type[Row], rule: Rule, store_of: Callable[[str], Store], prefix: str) -> None:
+        """`store_of` gives what rules know of a store, which the engine made sure of; `prefix` is that of all topics."""
+        self.topic, self.table, self._row, self._rule = topic, table, row, rule
+        self._store_of, self._prefix = store_of, prefix
+        self._decoder = Decoder(topic.messages)
+
+    def decide(self, record: Incoming, row: bytes | None) -> Decision:
+        """What `record` does. One that cannot be read becomes a dead letter; any other exception is a bug."""
+        found = read_row(row, self._row)
+        if record.offset <= found.offset:  # a kill came between its row and its acknowledgement
+            return Decision()
+        try:
+            message = self._decoder.decode(record.value, record.headers)
+            change = self._rule(found, record.key.decode(), message, self._store_of(store_in(record.value) or ""))
+        except Reject as failure:
+            return Decision(send=[self._dead_letter(record, failure)])
+        origin = origin_of(record.topic, record.partition, record.offset, record.timestamp_ms, record.headers)
+        sends = [
+            Outgoing(self._prefix + s.topic.name, s.key.encode(), encode(s.message), headers_of(s.message, origin)) for s in change.sends
+        ]
+        if change.note:
+            NOTES.labels(self.topic.name, change.note).inc()
+            log.debug("resolve.note", topic=self.topic.name, key=record.key.decode(), note=change.note)
+        written = None if change.row is None else write_row(replace(change.row, offset=record.offset))
+        return Decision(row=written, send=sends)
+
+    def _dead_letter(self, record: Incoming, failure: Reject) -> Outgoing:
+        letter = DeadLetter(
+            id=f"{record.topic}/{record.partition}/{record.offset}",
+            store=record.key.decode(errors="replace").partition("/")[0] if self.topic is not PEOPLE else "",
+            stage="resolve",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            key=record.key.decode(errors="replace"),
+            reason=failure.reason,
+            field=failure.field,
+            times=1,
+            at_ms=time.time_ns() // 1_000_000,
+            value=record.value or b"",
+            headers=list(record.headers),
+        )
+        log.warning("resolve.dead_letter", id=letter.id, reason=letter.reason, field=letter.field)
+        origin = origin_of(record.topic, record.partition, record.offset, record.timestamp_ms, record.headers)
+        return Outgoing(self._prefix + DEAD_LETTERS.name, record.key, encode(letter), headers_of(letter, origin))
+
+
+class _OfStore(msgspec.Struct):
+    store: str
+
+
+_of_store = msgspec.json.Decoder(_OfStore)
+
+
+def store_in(value: bytes | None) -> str | None:
+    """The store that a record's value names, as every message that resolve reads does; None where it cannot be read."""
+    try:
+        return _of_store.decode(value or b"").store
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def make_agents(store_of: Callable[[str], Store], prefix: str) -> list[Agent]:
+    """The four agents of resolve, each with its topic and its table."""
+    return [
+        Agent(CHECKOUTS, "checkouts", Checkout, checkout_rule, store_of, prefix),
+        Agent(ACCOUNTS, "accounts", Account, account_rule, store_of, prefix),
+        Agent(SUBSCRIBERS, "subscribers", Subscription, subscriber_rule, store_of, prefix),
+        Agent(PEOPLE, "profiles", Profile, people_rule, store_of, prefix),
+    ]
+
+
+def lost_letter(prefix: str) -> Callable[[str, int, int, int], Outgoing]:
+    """What the engine sends where retention removed records before they were read."""
+
+    def lost(topic: str, partition: int, first: int, count: int) -> Outgoing:
+        letter = DeadLetter(
+            id=f"{topic}/{partition}/{first}",
+            store="",
+            stage="resolve",
+            topic=topic,
+            partition=partition,
+            offset=first,
+            key="",
+            reason=f"{count} records were removed by retention before they were read; reconcile the stores",
+            field="",
+            times=1,
+            at_ms=time.time_ns() // 1_000_000,
+            value=b"",
+            headers=[],
+        )
+        return Outgoing(
+            prefix + DEAD_LETTERS.name,
+            letter.id.encode(),
+            encode(letter),
+            headers_of(letter, Origin(cause=letter.id, observed_at_ms=letter.at_ms)),
+        )
+
+    return lost

@@ -1,0 +1,26 @@
+"""The version fence: an older record changes nothing, an equal one writes the row again and sends nothing."""
+
+from schemas.entities import EntityState
+from streams.resolve.tables import Seen
+
+
+def compare(seen: Seen | None, state: EntityState, found_gone_ms: int = 0) -> int:
+    """-1 for a state older than the row's, 0 for the same, 1 for a newer one.
+
+    `found_gone_ms`: time of the read that missed the entity; only a later read brings it back.
+    """
+    if found_gone_ms and state.read_at_ms <= found_gone_ms:
+        return -1
+    if seen is None:
+        return 1
+    new, old = (state.version, state.read_at_ms), (seen.version, seen.read_at_ms)
+    return (new > old) - (new < old)
+
+
+def seen_of(state: EntityState) -> Seen:
+    return Seen(state.version, state.read_at_ms)
+
+
+def before(at_ms: int, deletion_ms: int) -> bool:
+    """Whether a fact belongs before a deletion; BigCommerce's times have whole seconds, and the same second counts as before."""
+    return at_ms // 1000 <= deletion_ms // 1000

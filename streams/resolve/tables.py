@@ -1,0 +1,125 @@
+"""The rows: what resolve remembers between two records. Values of Faust tables, as JSON; fields are only ever added."""
+
+from typing import TypeVar
+
+import msgspec
+
+from bigcommerce.carts import CartLine
+from schemas.people import Activity
+
+
+class Row(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Base of the rows. `offset`: the last record of the table's topic that changed this one; after a kill it may come again."""
+
+    offset: int = -1
+
+
+AnyRow = TypeVar("AnyRow", bound=Row)
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """The version of an entity that a row holds: see schemas/entities.py."""
+
+    version: int
+    read_at_ms: int
+
+
+class OrderMark(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is kept of an order, for ever: an order refunded after a year must not become a second purchase."""
+
+    seen: Seen
+    status_id: int
+    purchased: bool = False
+
+
+class Checkout(Row, frozen=True, omit_defaults=True):
+    """A cart and its orders, under the id that they share. No person's data: `owner` is an account's id or an e-mail's hash."""
+
+    cart: Seen | None = None
+    lines: list[CartLine] = []
+    currency: str = ""
+    owner: str = ""  # `account/{customer_id}`, `person/{lane}`, "" while nobody is known for the cart
+    ended: bool = False  # became an order, or its deletion was told: its states say nothing any more
+    found_gone_ms: int = 0  # time of the read that missed it
+    orders: dict[str, OrderMark] = {}
+    number: int = 0  # last of the lane's commands, while nobody is known for the cart
+
+
+class Account(Row, frozen=True, omit_defaults=True):
+    """A customer account, and what waits for it to become known."""
+
+    seen: Seen | None = None
+    home: str = ""  # key of the person's row: the e-mail at first sight
+    email: str = ""  # present
+    told_ms: int = 0  # when it was deleted, as a delete webhook told
+    found_ms: int = 0  # when it was first found missing
+    found_read_ms: int = 0
+    waiting: list[Activity] = []
+
+
+class Subscription(Row, frozen=True, omit_defaults=True):
+    """A newsletter subscriber."""
+
+    seen: Seen | None = None
+    email: str = ""
+    told_ms: int = 0
+    found_read_ms: int = 0
+
+
+class ConsentSent(msgspec.Struct, frozen=True):
+    """The last consent event of one category."""
+
+    action: str
+    at_ms: int
+
+
+class Person(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one Engagement profile was last told."""
+
+    email: str = ""  # the property
+    digest: str = ""  # of all properties of the account that writes them
+    names: list[str] = []  # of every property that was ever set, to be emptied
+    updated_ms: int = 0  # last update_timestamp
+    consents: dict[str, ConsentSent] = {}
+
+
+class LiveAccount(msgspec.Struct, frozen=True):
+    """An account whose home this row is."""
+
+    created_ms: int
+    here: bool  # its present e-mail is this row's
+    person: str  # which of the row's profiles it writes to
+
+
+class LiveSubscription(msgspec.Struct, frozen=True):
+    consents: list[str]
+    can_hold: list[str]
+
+
+class Profile(Row, frozen=True, omit_defaults=True):
+    """One e-mail's row: the person who has it, or a pointer to that person's home.
+
+    `persons` are the Engagement profiles that this row writes: "" is the one with `email_id`, which also bears the
+    customer id `bears`; any other key is an account that took the e-mail over while the first one's profile still has
+    `email_id`, and is known by its customer id alone.
+    """
+
+    email: str = ""
+    persons: dict[str, Person] = {}
+    bears: str = ""
+    accounts: dict[str, LiveAccount] = {}
+    subscriptions: dict[str, LiveSubscription] = {}
+    pointer: str = ""  # key of the home that this e-mail means
+    pointer_customer: str = ""
+    pointer_ms: int = 0
+    anonymized_ms: int = 0
+    number: int = 0  # last of the lane's commands
+
+
+def read_row(row: bytes | None, kind: type[AnyRow]) -> AnyRow:
+    """The row, or an empty one."""
+    return kind() if row is None else msgspec.json.decode(row, type=kind)
+
+
+def write_row(row: Row) -> bytes:
+    return msgspec.json.encode(row)
