@@ -25,4 +25,4 @@ class CatalogWrite(Message, frozen=True, kw_only=True):
     store: str
     catalog: Literal["products", "variants"]
     item_id: str
-    properties: msgspec.Raw | None = None
+    properties: msgspec.Raw  # a JSON object or null; not `Raw | None`, which msgspec reads back as null alone

@@ -7,6 +7,7 @@ import time
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from schemas.connection import kafka_options
@@ -41,8 +42,8 @@ class Directory:
         topic = self._settings.topic_prefix + STORES.name
         self._consumer = AIOKafkaConsumer(**kafka_options(self._settings), enable_auto_commit=False)
         try:
+            partitions = await self._partitions(topic)
             await self._consumer.start()
-            partitions = [TopicPartition(topic, p) for p in range(self._settings.partitions)]
             self._consumer.assign(partitions)
             await self._consumer.seek_to_beginning(*partitions)
             ends = await self._consumer.end_offsets(partitions)
@@ -58,6 +59,20 @@ class Directory:
             await self._consumer.stop()
             raise
         self._follow = asyncio.create_task(self._follow_changes())
+
+    async def _partitions(self, topic: str) -> list[TopicPartition]:
+        """The topic's partitions. A consumer would look for those that do not exist until its time-out, and not say so."""
+        admin = AIOKafkaAdminClient(**kafka_options(self._settings))
+        await admin.start()
+        try:
+            (found,) = await admin.describe_topics([topic])
+        finally:
+            await admin.close()
+        if found["error_code"]:
+            raise Unavailable(f"the topic {topic} does not exist; run `cartstream topics`")
+        if (count := len(found["partitions"])) != self._settings.partitions:
+            raise WrongSetting(f"CARTSTREAM_PARTITIONS: is {self._settings.partitions}, {topic} has {count}; set it to that")
+        return [TopicPartition(topic, number) for number in range(count)]
 
     async def stop(self) -> None:
         if self._follow:

@@ -86,9 +86,9 @@ def start(name: str, *args: str, port: int = 0) -> SimulatorProcess:
 
 
 def serve(app: AsgiApp, port: int) -> NoReturn:
-    """`app` is served on `port` (0: a free one) until SIGTERM or SIGINT, or until stdin, where it is a pipe, is closed; then the process ends.
+    """`app` is served on `port` (0: a free one) until SIGTERM or SIGINT, or until stdin, where it is a pipe, is closed.
 
-    Prints one line, `{"url": "http://127.0.0.1:…"}`, once it listens. Raises OSError where the port is taken.
+    Prints one line, `{"url": "http://127.0.0.1:…"}`, once it listens. Ends the process. Raises OSError where the port is taken.
     """
     asyncio.run(_serve(app, port))
     sys.stdout.flush()

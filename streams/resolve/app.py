@@ -1,5 +1,6 @@
 """resolve as a process: the engine with its four agents."""
 
+import asyncio
 from collections.abc import Sequence
 
 import structlog
@@ -19,7 +20,7 @@ log = structlog.get_logger()
 def main(settings: Settings, slot: int, session_timeout_s: float = 45.0) -> int:
     """Work until SIGTERM. Returns only where it cannot start (70); else the engine ends the process: 0, 70, 75 (start again)."""
     directory = Directory(settings)
-    started = False
+    starting: asyncio.Task[None] | None = None
 
     def store_of(store: str) -> Store:
         found = directory.by_store[store]
@@ -32,10 +33,9 @@ def main(settings: Settings, slot: int, session_timeout_s: float = 45.0) -> int:
     agents = make_agents(store_of, settings.topic_prefix)
 
     async def stores_are_known(records: Sequence[Incoming]) -> None:
-        nonlocal started
-        if not started:
-            await directory.start()
-            started = True
+        nonlocal starting
+        starting = starting or asyncio.create_task(directory.start())  # all agents wait for the one start
+        await starting
         for record in records:
             store = store_in(record.value)
             if store is not None and store not in directory.by_store:

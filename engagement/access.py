@@ -1,0 +1,55 @@
+"""Whether a project's key is accepted: the check before a store is added, and the doctor's."""
+
+import httpx
+
+from schemas.failures import AccessLost, QuotaSpent, Reject, Unavailable
+
+TIMEOUT_S = 15.0
+NOBODY = "nobody@cartstream.invalid"
+
+
+async def check_key(engagement_url: str, project: str, api_key_id: str, api_secret: str) -> None:
+    """Engagement knows the project and accepts the key. Changes nothing: it asks for the time, which needs no permission.
+
+    Raises AccessLost (401, 403), QuotaSpent (429), Unavailable (5xx, no answer), Reject (any other answer).
+    Source: facts/engagement.md 1, 2.1, 2.5
+    """
+    url = f"{engagement_url}/track/v2/projects/{project}/system/time"
+    answer = await _answer("GET", url, (api_key_id, api_secret))
+    if answer.status_code in (401, 403):
+        raise AccessLost(f"Engagement refuses the API key ({answer.status_code}); check api_key_id and api_secret")
+    if answer.status_code != 200 or not _says_success(answer):
+        raise Reject(f"Engagement does not know the project {project} at {engagement_url} ({answer.status_code}); check both")
+
+
+async def check_permission_to_read_events(engagement_url: str, project: str, api_key_id: str, api_secret: str) -> None:
+    """The key has Events > Get, which deliver needs to look a consent up. Changes nothing: it asks for the events of nobody.
+
+    Raises AccessLost without the permission, else as `check_key`. Source: facts/engagement.md 1, 6
+    """
+    url = f"{engagement_url}/data/v2/projects/{project}/customers/events"
+    answer = await _answer("POST", url, (api_key_id, api_secret), {"customer_ids": {"email_id": NOBODY}, "event_types": ["consent"]})
+    if answer.status_code in (401, 403):
+        raise AccessLost("the API key lacks the permission Events > Get; give it to the key's API group")
+    if answer.status_code not in (200, 404):  # 404: it looked, and knows no such customer
+        raise Reject(f"Engagement answers {answer.status_code} to a question for events; check that the project has the hard id email_id")
+
+
+async def _answer(method: str, url: str, auth: tuple[str, str], body: dict[str, object] | None = None) -> httpx.Response:
+    try:
+        async with httpx.AsyncClient(auth=auth, timeout=TIMEOUT_S) as client:
+            answer = await client.request(method, url, json=body)
+    except httpx.HTTPError as error:
+        raise Unavailable(f"Engagement does not answer at {httpx.URL(url).host} ({type(error).__name__}); check the address") from error
+    if answer.status_code == 429:
+        raise QuotaSpent("Engagement's request limit is spent; try again in a minute")
+    if answer.status_code >= 500:
+        raise Unavailable(f"Engagement answers {answer.status_code}; try again later")
+    return answer
+
+
+def _says_success(answer: httpx.Response) -> bool:
+    try:
+        return answer.json().get("success") is True
+    except (ValueError, AttributeError):
+        return False

@@ -1,0 +1,173 @@
+"""The command line. Each command imports what it needs when it runs, so that `--help` is quick."""
+
+import sys
+from typing import Annotated, Literal
+
+import typer
+
+from ops import exits
+from schemas.failures import Failure
+
+ABOUT = "Keeps Bloomreach Engagement true to a BigCommerce store. Settings are CARTSTREAM_* variables; `cartstream doctor` shows them."
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+store_app = typer.Typer(no_args_is_help=True)
+dead_letters_app = typer.Typer(no_args_is_help=True)
+app.add_typer(store_app, name="store", help="Stores: add one, list them.")
+app.add_typer(dead_letters_app, name="dead-letters", help="What could not be processed, and why.")
+
+
+@app.callback(help=ABOUT)
+def before_each() -> None:
+    """Nothing that a library logs gets between the results: a command says itself what went wrong."""
+    from ops import logs
+
+    logs.configure_quiet()
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def _end(code: int) -> None:
+    raise typer.Exit(code)
+
+
+@app.command()
+def demo(
+    seconds: Annotated[int, typer.Option(min=1, help="How long the shop lives.")] = 60,
+    seed: Annotated[int | None, typer.Option(help="Makes the same shop's life again.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show everything on this machine: a Kafka, two simulators, all stages, and at the end a comparison."""
+    from ops.demo import main
+
+    _end(main(seconds, seed, as_json))
+
+
+@app.command()
+def up() -> None:
+    """Run everything on this machine: ingest and the three stages, with an embedded Kafka where CARTSTREAM_KAFKA is not set."""
+    from ops import environment
+    from ops.up import main
+
+    _end(main(environment.load()))
+
+
+@app.command()
+def ingest() -> None:
+    """Run ingest: the door for webhooks."""
+    from ingest.app import main
+    from ops import environment, logs
+
+    logs.configure(part="ingest")
+    _end(main(environment.load()))
+
+
+@app.command()
+def worker(
+    stage: Annotated[Literal["fetch", "resolve", "deliver"], typer.Argument(help="The stage to work for.")],
+) -> None:
+    """Run one worker of a stage; start more of them, up to the number of partitions, where the stage's lag grows."""
+    from ops import environment
+    from ops.worker import main
+
+    _end(main(environment.load(), stage))
+
+
+@app.command()
+def topics(as_json: AsJson = False) -> None:
+    """Create the topics, check those that are there, let new consumer groups begin at the beginning. Safe to repeat."""
+    from ops import environment
+    from ops.topics import main
+
+    _end(main(environment.load(), as_json))
+
+
+@store_app.command("add")
+def store_add(
+    store_hash: Annotated[str, typer.Argument(metavar="HASH", help="The store hash, as in store-HASH.mybigcommerce.com.")],
+    engagement_url: Annotated[str, typer.Option(help="Engagement's API base URL.")],
+    project: Annotated[str, typer.Option(help="Engagement's project token.")],
+    secrets: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE",
+            help="JSON with access_token, api_key_id, api_secret; where wanted client_secret, webhook_secret. `-` is stdin.",
+        ),
+    ],
+    hooks: Annotated[bool, typer.Option("--hooks/--no-hooks", help="Create the store's webhooks.")] = True,
+) -> None:
+    """Add a store by its own API account, or mend one that is there: checks both keys, creates the webhooks. Safe to repeat."""
+    from ops import environment
+    from ops.stores import Wanted, add, read_secrets
+
+    wanted = Wanted(store_hash, engagement_url, project, hooks, read_secrets(secrets))
+    _end(add(environment.load(), wanted))
+
+
+@store_app.command("list")
+def store_list(as_json: AsJson = False) -> None:
+    """List the stores and where their people go."""
+    from ops import environment
+    from ops.stores import list_stores
+
+    _end(list_stores(environment.load(), as_json))
+
+
+@app.command()
+def lag(
+    as_json: AsJson = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it again every two seconds until Ctrl-C.")] = False,
+) -> None:
+    """Show how far each stage is behind, and what it waits for."""
+    from ops import environment
+    from ops.lag import main
+
+    _end(main(environment.load(), as_json, watch))
+
+
+@dead_letters_app.command("list")
+def dead_letters_list(as_json: AsJson = False) -> None:
+    """List what could not be processed, the newest last."""
+    from ops import environment
+    from ops.dead_letters import main
+
+    _end(main(environment.load(), as_json))
+
+
+@app.command()
+def doctor(
+    as_json: AsJson = False,
+    new_key: Annotated[bool, typer.Option("--new-key", help="Print a new CARTSTREAM_SECRET_KEY and do nothing else.")] = False,
+) -> None:
+    """Check settings, Kafka, topics, and each store's token, hooks and Engagement key; say how to mend what is wrong."""
+    from ops import doctor as examination
+
+    if new_key:
+        _end(examination.print_new_key())
+    from ops import environment
+
+    _end(examination.main(environment.load(), as_json))
+
+
+@app.command()
+def schemas() -> None:
+    """Write the JSON Schema and AsyncAPI files in schemas/ anew."""
+    from schemas.generate import main
+
+    for path in main():
+        print(path)
+
+
+def main() -> None:
+    """Runs the command that the arguments name. Ends the process: 0 done, 1 failed, 2 wrong usage, 3 not reachable."""
+    try:
+        app(prog_name="cartstream")
+    except Failure as error:
+        print(f"cartstream: {error}", file=sys.stderr)
+        sys.exit(exits.code_of(error))

@@ -1,0 +1,12 @@
+"""`demo`: everything on this machine, a shop's life at speed, and at the end the shop compared with Engagement.
+
+shop_life.py  what shoppers and the merchant do
+deployment.py Kafka, both simulators and all parts as real processes
+compare.py    what the shop holds against what Engagement holds
+measure.py    latency from a webhook's receipt to Engagement's acceptance
+run.py        one run, from start to summary
+"""
+
+from ops.demo.run import main
+
+__all__ = ["main"]

@@ -1,0 +1,122 @@
+"""A whole deployment on this machine: Kafka, both simulators, and all parts as real processes, which start again when they end."""
+
+import asyncio
+import contextlib
+import io
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import orjson
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
+
+from ops import environment, slots, stores, supervise
+from ops.embedded_kafka import EmbeddedKafka, free_port
+from ops.topics import create_topics
+from schemas.settings import Settings
+from schemas.settings import load as load_settings
+from schemas.topics import STAGES
+from simulators import process
+
+PROJECT = "11111111-2222-3333-4444-555555555555"
+HASH = "abc123"  # the simulator's first store
+READY_S_MAX = 90.0
+CALL = httpx.Timeout(60)
+
+
+class Deployment:
+    """Everything runs while its context is open. `shop` and `engagement` are clients of the simulators' control pages."""
+
+    def __init__(self, folder: Path, jars: Path, *, settle_s: float = 1.0, partitions: int = 4) -> None:
+        """`folder` takes tables, Kafka's records and locks; `jars` is where Kafka's jars are kept."""
+        self.folder, self._jars, self._settle_s, self._partitions = folder, jars, settle_s, partitions
+        self.settings = Settings()
+        self.children: dict[str, supervise.Child] = {}
+
+    @contextlib.contextmanager
+    def servers(self) -> Iterator[None]:
+        """Kafka and the simulators; blocks while they start."""
+        with contextlib.ExitStack() as held:
+            kafka = held.enter_context(EmbeddedKafka(self._jars, self.folder / "kafka-data"))
+            shop = held.enter_context(process.start("bigcommerce", "--quota", "100000"))
+            engagement = held.enter_context(process.start("engagement"))
+            port = free_port()
+            self.settings = load_settings().model_copy(
+                update={
+                    "kafka": kafka.address,
+                    "kafka_security": "PLAINTEXT",
+                    "topic_prefix": "",
+                    "partitions": self._partitions,
+                    "replication": 1,
+                    "listen": f"127.0.0.1:{port}",
+                    "public_url": f"http://127.0.0.1:{port}",
+                    "bigcommerce_api": shop.url,
+                    "secret_key": SecretStr(Fernet.generate_key().decode()),
+                    "data": self.folder,
+                    "settle_s": self._settle_s,
+                    "slot": None,
+                }
+            )
+            self._engagement_url = engagement.url
+            self.shop = httpx.Client(base_url=shop.url, timeout=CALL)
+            self.engagement = httpx.Client(base_url=engagement.url, timeout=CALL)
+            held.callback(self.shop.close)
+            held.callback(self.engagement.close)
+            yield
+
+    @contextlib.asynccontextmanager
+    async def parts(self) -> AsyncIterator[None]:
+        """The topics, ingest and the three stages; one store with its hooks. Returns when ingest is ready."""
+        key = {"id": "key", "secret": secrets.token_urlsafe(16)}
+        self.engagement.post("/_sim/projects", json={"token": PROJECT, "keys": [key]}).raise_for_status()
+        await create_topics(self.settings)
+        file = self.folder / "secrets.json"
+        token = self.shop.get("/_sim/stores").json()[0]["access_token"]
+        file.write_bytes(orjson.dumps({"access_token": token, "api_key_id": key["id"], "api_secret": key["secret"]}))
+        wanted = stores.Wanted(HASH, self._engagement_url, PROJECT, True, stores.read_secrets(str(file)))
+        file.unlink()
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            await asyncio.to_thread(stores.add, self.settings, wanted)
+        seen = self.environment()
+        claimed = [slots.claim(self.folder, stage, None) for stage in STAGES]
+        self.children = {"ingest": supervise.part("ingest", seen, log_file=self.log_file("ingest"))}
+        self.children |= {s.stage: supervise.part(s.stage, seen, s, self.log_file(s.stage)) for s in claimed}
+        told = asyncio.Event()
+        lives = asyncio.create_task(supervise.watch_over(list(self.children.values()), told))
+        try:
+            await self._ready(lives)
+            yield
+        finally:
+            told.set()
+            await lives
+            for slot in claimed:
+                slot.release()
+
+    def log_file(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
+
+    def environment(self) -> dict[str, str]:
+        """What the parts see."""
+        settings = self.settings
+        return environment.for_children(settings) | {
+            "CARTSTREAM_KAFKA_SECURITY": "PLAINTEXT",
+            "CARTSTREAM_TOPIC_PREFIX": "",
+            "CARTSTREAM_LISTEN": settings.listen,
+            "CARTSTREAM_PUBLIC_URL": settings.public_url,
+            "CARTSTREAM_BIGCOMMERCE_API": settings.bigcommerce_api,
+            "CARTSTREAM_SECRET_KEY": settings.secret_key.get_secret_value(),
+            "CARTSTREAM_DATA": str(settings.data),
+            "CARTSTREAM_SETTLE_S": str(settings.settle_s),
+        }
+
+    async def _ready(self, lives: asyncio.Task[int]) -> None:
+        async with httpx.AsyncClient(timeout=2) as client:
+            async with asyncio.timeout(READY_S_MAX):
+                while not lives.done():
+                    with contextlib.suppress(httpx.HTTPError):
+                        if (await client.get(f"{self.settings.public_url}/readyz")).is_success:
+                            return
+                    await asyncio.sleep(0.1)
+        raise RuntimeError("a part cannot run; see its words above")

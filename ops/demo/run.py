@@ -1,0 +1,208 @@
+"""One run of the demo: the shop lives, comes to rest, and is compared with what Engagement holds."""
+
+import asyncio
+import contextlib
+import random
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from aiokafka import AIOKafkaConsumer
+from rich.console import Console
+from rich.text import Text
+
+from ops import output
+from ops.demo.compare import Row, compare
+from ops.demo.deployment import HASH, PROJECT, Deployment
+from ops.demo.measure import dead_letters, latencies_ms, percentile
+from ops.demo.shop_life import ShopLife
+from ops.exits import DONE, FAILED
+from ops.lag import Gauge
+from ops.topics import admin_client
+from schemas.connection import REQUEST_TIMEOUT_MS, kafka_options
+from schemas.settings import Settings
+from schemas.settings import load as load_settings
+
+ACTIONS_A_TICK, TICK_S = 6, 0.25
+REST_S_MAX = 180.0  # for everything to reach Engagement once nothing happens any more
+QUIET_LOOKS = 3  # looks in a row that find nothing left to do
+SHOWN_MAX = 5  # differences shown of each row
+# Deliveries as they really come: some twice, some late, all out of order; reads that lag behind their webhooks.
+TROUBLE = {"duplicate": 0.05, "delay": 0.05, "delay_ms": 3000, "shuffle_ms": 400, "read_lag_ms": 300, "retry_scale": 0.02}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run ends with. Latency is from a webhook's receipt to Engagement's acceptance."""
+
+    seconds: int
+    seed: int
+    actions: int
+    webhooks: int
+    api_calls: int
+    api_calls_per_1000_webhooks: float
+    commands: int
+    latency_p50_ms: int
+    latency_p99_ms: int
+    rest_s: float
+    rows: list[Row]
+
+    @property
+    def differences(self) -> int:
+        return sum(len(row.wrong) for row in self.rows)
+
+
+def main(seconds: int, seed: int | None, as_json: bool) -> int:
+    """The command: 0 when the shop and Engagement are the same, 1 where anything differs. Raises KafkaUnavailable, WrongSetting."""
+    drawn = random.randrange(1_000_000) if seed is None else seed  # noqa: S311 - to be told, and given again
+    jars = load_settings().data / "kafka"
+    with tempfile.TemporaryDirectory(prefix="cartstream-demo-", ignore_cleanup_errors=True) as folder:
+        deployment = Deployment(Path(folder), jars)
+        talk = Console(stderr=True, highlight=False, soft_wrap=True)
+        talk.print(f"Starting Kafka, a BigCommerce and an Engagement on this machine (seed {drawn}) ...")
+        with deployment.servers():
+            summary = asyncio.run(_live(deployment, seconds, drawn, talk))
+    if as_json:
+        output.show_json(asdict(summary) | {"differences": summary.differences})
+    else:
+        show(summary)
+    return FAILED if summary.differences else DONE
+
+
+async def _live(deployment: Deployment, seconds: int, seed: int, talk: Console) -> Summary:
+    async with deployment.parts():
+        progress = Progress(deployment, talk, seconds)
+        summary = await live(deployment, seconds, seed, progress.show)
+        progress.end()
+        return summary
+
+
+async def live(
+    deployment: Deployment,
+    seconds: int,
+    seed: int,
+    watch: Callable[[int, int | None], Awaitable[None]],
+    trouble: dict[str, float] = TROUBLE,
+) -> Summary:
+    """The shop lives for `seconds`, comes to rest and is compared.
+
+    `watch` is awaited at every tick, with how many things happened and, once the shop is quiet, how many records are left.
+    """
+    deployment.shop.put("/_sim/knobs", json=TROUBLE).raise_for_status()
+    life, began = ShopLife(seed), time.monotonic()
+    while time.monotonic() - began < seconds:
+        answered = await asyncio.to_thread(deployment.shop.post, "/_sim/actions", json=life.next_actions(ACTIONS_A_TICK))
+        life.learn(answered.raise_for_status().json())
+        await watch(sum(life.happened.values()), None)
+        await asyncio.sleep(TICK_S)
+    rested, actions = time.monotonic(), sum(life.happened.values())
+    async with behind(deployment.settings) as gauge:
+        await come_to_rest(deployment, gauge, lambda left: watch(actions, left))
+    return await summarize(deployment, seconds, seed, actions, time.monotonic() - rested)
+
+
+async def summarize(deployment: Deployment, seconds: int, seed: int, actions: int, rest_s: float) -> Summary:
+    """What the shop holds against what Engagement holds, and what it took."""
+    shop = deployment.shop.get("/_sim/state").json()["stores"][HASH]
+    engagement = deployment.engagement.get("/_sim/state", params={"project": PROJECT}).json()
+    log = deployment.engagement.get("/_sim/log", params={"project": PROJECT}).json()
+    entries = [dict(zip(log["columns"], row, strict=True)) for row in log["entries"]]
+    waited = await latencies_ms(deployment.settings, entries)
+    webhooks, calls = counted(deployment)
+    return Summary(
+        seconds=seconds,
+        seed=seed,
+        actions=actions,
+        webhooks=webhooks,
+        api_calls=calls,
+        api_calls_per_1000_webhooks=round(1000 * calls / max(1, webhooks), 1),
+        commands=len(entries),
+        latency_p50_ms=percentile(waited, 50),
+        latency_p99_ms=percentile(waited, 99),
+        rest_s=round(rest_s, 1),
+        rows=compare(shop, engagement, await dead_letters(deployment.settings)),
+    )
+
+
+def counted(deployment: Deployment) -> tuple[int, int]:
+    """Webhooks that were answered 200, and API calls that fetch made."""
+    found = deployment.shop.get("/_sim/counters").json()
+    calls = sum(count for call, count in found["calls"].items() if "/hooks" not in call and "/store " not in call)
+    return int(found["webhooks"].get("delivered", 0)), calls
+
+
+@contextlib.asynccontextmanager
+async def behind(settings: Settings) -> AsyncIterator[Gauge]:
+    """A gauge of what the stages have left to do."""
+    async with admin_client(settings) as admin:
+        consumer = AIOKafkaConsumer(**kafka_options(settings), enable_auto_commit=False, request_timeout_ms=REQUEST_TIMEOUT_MS)
+        await consumer.start()
+        try:
+            yield Gauge(settings, admin, consumer)
+        finally:
+            await consumer.stop()
+
+
+async def come_to_rest(deployment: Deployment, gauge: Gauge, watch: Callable[[int], Awaitable[None]]) -> None:
+    """Returns when no webhook is under way, no stage has anything left, and Engagement's queues are empty; or after REST_S_MAX."""
+    deadline, quiet = time.monotonic() + REST_S_MAX, 0
+    while quiet < QUIET_LOOKS and time.monotonic() < deadline:
+        sample = await gauge.sample()
+        left = sum(max(0, sample.ends[tp] - offset) for tp, offset in sample.committed.items())
+        pending = deployment.shop.get("/_sim/counters").json()["webhooks"]["pending"]
+        quiet = quiet + 1 if left == 0 and pending == 0 else 0
+        await watch(left)
+        await asyncio.sleep(1)
+    await asyncio.to_thread(deployment.engagement.post, "/_sim/idle", json={"timeout_s": 30})
+
+
+class Progress:
+    """One line on stderr that says where the run is."""
+
+    def __init__(self, deployment: Deployment, talk: Console, seconds: int) -> None:
+        self._deployment, self._talk, self._seconds = deployment, talk, seconds
+        self._began = time.monotonic()
+        self._shown = 0.0
+
+    async def show(self, actions: int, left: int | None = None) -> None:
+        if time.monotonic() - self._shown < 1:
+            return
+        self._shown = time.monotonic()
+        webhooks, _ = counted(self._deployment)
+        commands = sum(self._deployment.engagement.get("/_sim/counters", params={"project": PROJECT}).json()["commands"].values())
+        elapsed = time.monotonic() - self._began
+        state = f"{elapsed:3.0f}/{self._seconds} s" if left is None else f"comes to rest, {left} left"
+        line = f"{state} · {actions:,} things happened · {webhooks:,} webhooks taken · {commands:,} commands at Engagement"
+        if self._talk.is_terminal:
+            self._talk.print(line.ljust(100), end="\r")
+        else:
+            self._talk.print(line)
+
+    def end(self) -> None:
+        if self._talk.is_terminal:
+            self._talk.print(" " * 110, end="\r")
+
+
+def show(summary: Summary) -> None:
+    """The table, and below it what differs."""
+    cells = [(row.what, f"{row.in_shop:,}", f"{row.right:,}", str(len(row.wrong) or "")) for row in summary.rows]
+    table = output.table(("what is tracked", "in the shop", "right in Engagement", "differs"), cells)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    output.show(table)
+    wrong = [(row.what, problem) for row in summary.rows for problem in row.wrong[:SHOWN_MAX]]
+    for what, problem in wrong:
+        output.show(Text(f"  {what}: {problem}"))
+    print(
+        f"\n{summary.actions:,} things happened in {summary.seconds} s and caused {summary.webhooks:,} webhooks; "
+        f"{summary.commands:,} commands reached Engagement.\n"
+        f"From a webhook's receipt to Engagement's acceptance: p50 {summary.latency_p50_ms:,} ms, p99 {summary.latency_p99_ms:,} ms. "
+        f"At rest {summary.rest_s:.0f} s after the shop.\n"
+        f"{summary.api_calls:,} BigCommerce API calls: {summary.api_calls_per_1000_webhooks:.0f} per 1,000 webhooks.\n"
+    )
+    if summary.differences:
+        print(f"{summary.differences} differences. The same life again: cartstream demo --seconds {summary.seconds} --seed {summary.seed}")
+    else:
+        print("The shop and Engagement are the same.")

@@ -1,0 +1,199 @@
+"""`lag`: how far each stage is behind, by asking Kafka alone."""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from rich.console import Group
+from rich.live import Live
+from rich.text import Text
+
+from ops import output
+from ops.exits import DONE
+from ops.topics import admin_client
+from schemas.connection import REQUEST_TIMEOUT_MS, kafka_options
+from schemas.failures import Unavailable
+from schemas.settings import Settings
+from schemas.topics import STAGES, group
+
+SAMPLE_S = 2.0  # stages commit about once a second: a shorter sample would see none or two
+OLDEST_S_MAX = 5.0
+WAITS_FOR = {"fetch": "BigCommerce", "resolve": "processor", "deliver": "Engagement"}
+
+
+@dataclass(frozen=True)
+class Lag:
+    """One partition as its stage sees it. A None is not known; rates are records a second."""
+
+    stage: str
+    topic: str
+    partition: int
+    records: int  # written and not yet committed
+    seconds: float  # age of the first of them
+    rate_in: float
+    rate_out: float
+    clear_in_s: float | None  # None while more comes in than goes out
+    waits_for: str | None  # None when there is nothing left to do
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Offsets of all partitions of all stages at one moment."""
+
+    at_s: float
+    ends: dict[TopicPartition, int]
+    committed: dict[TopicPartition, int]
+
+
+class Gauge:
+    """Measures lag. One for as long as somebody watches."""
+
+    def __init__(self, settings: Settings, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer) -> None:
+        self._settings, self._admin, self._consumer = settings, admin, consumer
+        self._before: Sample | None = None
+
+    async def measure(self) -> list[Lag]:
+        """The lag now, with the rates since the measurement before; the first takes SAMPLE_S seconds."""
+        if self._before is None:
+            self._before = await self.sample()
+            await asyncio.sleep(SAMPLE_S)
+        before, now = self._before, await self.sample()
+        self._before = now
+        behind = {tp: offset for tp, offset in now.committed.items() if offset < now.ends[tp]}
+        oldest_ms = await self._oldest(behind)
+        wall_ms = time.time_ns() / 1e6
+        found = []
+        for stage, topics in STAGES.items():
+            for topic in topics:
+                for number in range(self._settings.partitions):
+                    tp = TopicPartition(self._settings.topic_prefix + topic.name, number)
+                    age_s = max(0.0, (wall_ms - oldest_ms[tp]) / 1000) if tp in oldest_ms else 0.0
+                    found.append(lag_of(stage, tp, before, now, age_s))
+        return found
+
+    async def sample(self) -> Sample:
+        committed: dict[TopicPartition, int] = {}
+        for stage, topics in STAGES.items():
+            partitions = [
+                TopicPartition(self._settings.topic_prefix + topic.name, n) for topic in topics for n in range(self._settings.partitions)
+            ]
+            offsets = await self._admin.list_consumer_group_offsets(group(self._settings.topic_prefix, stage), partitions=partitions)
+            beginnings = await self._consumer.beginning_offsets(partitions)
+            # Below the beginning there is nothing left to do; without a commit the group begins there.
+            committed |= {tp: max(beginnings[tp], offsets[tp].offset if tp in offsets else -1) for tp in partitions}
+        return Sample(time.monotonic(), await self._consumer.end_offsets(list(committed)), committed)
+
+    async def _oldest(self, behind: dict[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """The timestamp (ms) of the first uncommitted record of each partition; one that cannot be read in time is left out."""
+        if not behind:
+            return {}
+        self._consumer.assign(list(behind))
+        for tp, offset in behind.items():
+            self._consumer.seek(tp, offset)
+        found: dict[TopicPartition, int] = {}
+        deadline = time.monotonic() + OLDEST_S_MAX
+        while len(found) < len(behind) and time.monotonic() < deadline:
+            for tp, records in (await self._consumer.getmany(timeout_ms=200, max_records=len(behind))).items():
+                if tp not in found:
+                    found[tp] = records[0].timestamp
+                    self._consumer.pause(tp)
+        return found
+
+
+def lag_of(stage: str, tp: TopicPartition, before: Sample, now: Sample, age_s: float) -> Lag:
+    """One partition's lag from two samples."""
+    took_s = max(now.at_s - before.at_s, 0.001)
+    records = max(0, now.ends[tp] - now.committed[tp])
+    rate_in = (now.ends[tp] - before.ends[tp]) / took_s
+    rate_out = max(0, now.committed[tp] - before.committed[tp]) / took_s
+    return Lag(
+        stage=stage,
+        topic=tp.topic,
+        partition=tp.partition,
+        records=records,
+        seconds=round(age_s, 1) if records else 0.0,
+        rate_in=round(rate_in, 1),
+        rate_out=round(rate_out, 1),
+        clear_in_s=clear_in_s(records, rate_in, rate_out),
+        waits_for=WAITS_FOR[stage] if records else None,
+    )
+
+
+def clear_in_s(records: int, rate_in: float, rate_out: float) -> float | None:
+    """How long until nothing is left at these rates; None while it grows or stands still."""
+    if not records:
+        return 0.0
+    return round(records / (rate_out - rate_in), 1) if rate_out > rate_in else None
+
+
+def main(settings: Settings, as_json: bool, watch: bool) -> int:
+    """The command; with `watch` it goes on until Ctrl-C. Raises Unavailable."""
+    try:
+        asyncio.run(_run(settings, as_json, watch))
+    except KeyboardInterrupt:
+        if not watch:
+            raise
+    return DONE
+
+
+async def _run(settings: Settings, as_json: bool, watch: bool) -> None:
+    async with admin_client(settings) as admin:
+        there = set(await admin.list_topics())
+        if missing := [t.name for topics in STAGES.values() for t in topics if settings.topic_prefix + t.name not in there]:
+            raise Unavailable(f"the topic {settings.topic_prefix}{missing[0]} does not exist; run `cartstream topics`")
+        consumer = AIOKafkaConsumer(
+            **kafka_options(settings),
+            enable_auto_commit=False,
+            max_partition_fetch_bytes=1_000_000,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+        )
+        await consumer.start()
+        try:
+            gauge = Gauge(settings, admin, consumer)
+            found = await gauge.measure()
+            if not watch:
+                output.show_json([asdict(lag) for lag in found]) if as_json else output.show(tables(found))
+                return
+            with Live(tables(found), console=output.console(), auto_refresh=False) as live:
+                while True:
+                    await asyncio.sleep(SAMPLE_S)
+                    live.update(tables(await gauge.measure()), refresh=True)
+        finally:
+            await consumer.stop()
+
+
+def tables(found: Sequence[Lag]) -> Group:
+    """Two tables: the stages, and below them the partitions that are behind."""
+    stages: dict[str, list[Lag]] = defaultdict(list)
+    for lag in found:
+        stages[lag.stage].append(lag)
+    totals = [(stage, *_cells(lags), _first(lag.waits_for for lag in lags)) for stage, lags in stages.items()]
+    columns = ("records", "seconds", "in/s", "out/s", "clear in")
+    parts: list[object] = [output.table(("stage", *columns, "waits for"), totals)]
+    if behind := [lag for lag in found if lag.records]:
+        rows = [(lag.stage, lag.topic, lag.partition, *_cells([lag])) for lag in behind]
+        parts += [Text(), output.table(("stage", "topic", "partition", *columns), rows)]
+    else:
+        parts += [Text(), Text("Nothing is behind.")]
+    return Group(*parts)  # type: ignore[arg-type]
+
+
+def _cells(lags: Sequence[Lag]) -> tuple[str, ...]:
+    records = sum(lag.records for lag in lags)
+    rate_in, rate_out = sum(lag.rate_in for lag in lags), sum(lag.rate_out for lag in lags)
+    clear = clear_in_s(records, rate_in, rate_out)
+    return (
+        f"{records:,}",
+        f"{max(lag.seconds for lag in lags):,.1f}" if records else "",
+        f"{rate_in:,.1f}",
+        f"{rate_out:,.1f}",
+        "" if not records else "grows" if clear is None and rate_in > rate_out else "stands" if clear is None else f"{clear:,.0f} s",
+    )
+
+
+def _first(values: object) -> str:
+    return next((value for value in values if value), "")  # type: ignore[attr-defined]

@@ -1,0 +1,132 @@
+"""Parts as child processes: started again when they end, ended in order when we are told to.
+
+A child's stdin is a pipe that only we hold open. When we die, by whatever means, it closes and the child ends itself.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import structlog
+
+from ops.exits import DONE, FAILED, START_AGAIN, WRONG_USAGE
+from ops.slots import Slot
+
+log = structlog.get_logger()
+STOP_S_MAX = 30.0  # a part finishes its batch within this; then it is killed, which is safe
+STEADY_S = 60.0  # a life this long was a good one: the pause before the next is short again
+PAUSE_S_MIN = 1.0
+PAUSE_S_MAX = 30.0
+
+
+class Child:
+    """A child process that is there until `stop`."""
+
+    def __init__(
+        self, name: str, command: Sequence[str], environment: dict[str, str], inherits: Iterable[int] = (), log_file: Path | None = None
+    ) -> None:
+        """`inherits` are file descriptors that the child keeps open: the lock of its slot. Its log goes to our stderr or to `log_file`."""
+        self.name = name
+        self._command, self._environment, self._inherits, self._log_file = command, environment, tuple(inherits), log_file
+        self._process: asyncio.subprocess.Process | None = None
+        self._stopping = asyncio.Event()
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process and self._process.returncode is None else None
+
+    async def keep_running(self) -> int:
+        """Starts the process, and again whenever it ends: at once after START_AGAIN, else after a pause that grows.
+
+        Returns after `stop`, or with WRONG_USAGE when the process says that its settings are wrong.
+        """
+        pause_s = 0.0
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            code = await self._one_life()
+            if self._stopping.is_set():
+                return DONE if code in (START_AGAIN, -signal.SIGTERM) else code  # -SIGTERM: told before it listened
+            if code == WRONG_USAGE:
+                return code
+            lived_s = time.monotonic() - started
+            if code == START_AGAIN and lived_s > 1:
+                log.info("starts again at once", child=self.name)
+                continue
+            pause_s = PAUSE_S_MIN if lived_s > STEADY_S else max(PAUSE_S_MIN, min(2 * pause_s, PAUSE_S_MAX))
+            log.warning("ended by itself and starts again", child=self.name, exit_code=code, after_s=round(lived_s, 1), pause_s=pause_s)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause_s)
+        return DONE
+
+    async def _one_life(self) -> int:
+        # A session of its own: Ctrl-C in a terminal is for us, and what the child started can be ended with it.
+        with contextlib.ExitStack() as opened:
+            log_to = opened.enter_context(open(self._log_file, "ab")) if self._log_file else None
+            process = self._process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.PIPE,
+                stderr=log_to,
+                env=self._environment,
+                pass_fds=self._inherits,
+                start_new_session=True,
+            )
+        if self._stopping.is_set():  # told while it was being started
+            process.terminate()
+        try:
+            return await process.wait()
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+    async def stop(self) -> None:
+        """Ends the process: SIGTERM, after STOP_S_MAX seconds SIGKILL. Nothing starts again."""
+        self._stopping.set()
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), STOP_S_MAX)
+        except TimeoutError:
+            log.warning("did not end in time and is killed", child=self.name, after_s=STOP_S_MAX)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def part(name: str, environment: dict[str, str], slot: Slot | None = None, log_file: Path | None = None) -> Child:
+    """A part of ours (ingest, fetch, resolve, deliver) as a child, which holds the slot with us."""
+    number, inherits = (slot.number, [slot.lock]) if slot else (0, [])
+    return Child(name, [sys.executable, "-P", "-m", "ops.part", name, str(number)], environment, inherits, log_file)
+
+
+def stop_signal() -> asyncio.Event:
+    """Set when this process is told to end (SIGTERM, Ctrl-C)."""
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    return told
+
+
+async def watch_over(children: Sequence[Child], told: asyncio.Event) -> int:
+    """Keeps all children running until `told`, or until one cannot run; then ends them one after the other.
+
+    Returns DONE, FAILED where one did not end in order, or the code of the one that cannot run.
+    """
+    lives = [asyncio.create_task(child.keep_running()) for child in children]
+    waiting = asyncio.create_task(told.wait())
+    try:
+        await asyncio.wait([waiting, *lives], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+        for child in children:
+            await child.stop()
+        codes = await asyncio.gather(*lives)
+    if WRONG_USAGE in codes:
+        return WRONG_USAGE
+    return FAILED if any(codes) else DONE

@@ -1,0 +1,72 @@
+"""`up`: everything on one machine, for a small shop or a first look."""
+
+import asyncio
+import contextlib
+import socket
+
+import structlog
+
+from ops import environment, logs, slots, supervise
+from ops.embedded_kafka import EmbeddedKafka, KafkaUnavailable
+from ops.topics import create_topics, refusal
+from schemas.failures import Unavailable, WrongSetting
+from schemas.settings import Settings
+from schemas.topics import STAGES
+
+log = structlog.get_logger()
+WATCH_KAFKA_S = 1.0
+
+
+def main(settings: Settings) -> int:
+    """Runs until told to end. Raises WrongSetting, Unavailable."""
+    logs.configure(part="up")
+    with contextlib.ExitStack() as held:
+        claimed = [slots.claim(settings.data, stage, settings.slot) for stage in STAGES]
+        for slot in claimed:
+            held.callback(slot.release)
+        try:
+            kafka = held.enter_context(embedded_kafka(settings)) if environment.embedded(settings) else None
+        except KafkaUnavailable as error:
+            raise Unavailable(str(error)) from error
+        return asyncio.run(_run(settings, claimed, kafka))
+
+
+def embedded_kafka(settings: Settings) -> EmbeddedKafka:
+    """The embedded Kafka of this deployment, on the address that every other command expects it at."""
+    host, _, port = settings.kafka.partition(":")
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        if probe.connect_ex((host, int(port))) == 0:
+            raise KafkaUnavailable(f"{settings.kafka} is taken. Is it the Kafka to use? Then set CARTSTREAM_KAFKA={settings.kafka}.")
+    return EmbeddedKafka(settings.data / "kafka", settings.data / "kafka-data", int(port))
+
+
+async def _run(settings: Settings, claimed: list[slots.Slot], kafka: EmbeddedKafka | None) -> int:
+    told = supervise.stop_signal()
+    outcome = await create_topics(settings)
+    if outcome.refused:
+        raise WrongSetting(refusal(outcome.topics))
+    children_see = environment.for_children(settings)
+    children = [supervise.part("ingest", children_see)]
+    children += [supervise.part(slot.stage, children_see, slot) for slot in claimed]
+    keeper = asyncio.create_task(_keep(kafka)) if kafka else None
+    log.info("up", kafka=settings.kafka, ingest=f"http://{settings.listen}")
+    try:
+        return await supervise.watch_over(children, told)
+    finally:
+        if keeper:
+            keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await keeper
+
+
+async def _keep(kafka: EmbeddedKafka) -> None:
+    """Starts Kafka again when it ends; the parts wait for it meanwhile."""
+    while True:
+        await asyncio.sleep(WATCH_KAFKA_S)
+        if not kafka.alive:
+            log.warning("Kafka ended by itself and starts again")
+            try:
+                await asyncio.to_thread(kafka.start)
+            except KafkaUnavailable as error:
+                log.error("Kafka does not start", reason=str(error))

@@ -1,0 +1,166 @@
+"""One store's shop: all that it holds and ever held, and what reads see of it. What happens to it stands in customers, carts and orders."""
+
+import random
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import singledispatch
+from typing import Any
+
+import msgspec
+
+from simulators.bigcommerce.actions import Action
+from simulators.bigcommerce.cart_body import Cart
+from simulators.bigcommerce.knobs import Knobs
+
+Body = dict[str, Any]
+Fire = Callable[["Store", str, Body], None]
+
+KINDS = ("customer", "subscriber", "cart", "order")
+
+
+class Refused(Exception):
+    """The action cannot be done to the shop as it is."""
+
+
+class Store(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A store and the one API account (client) that it has."""
+
+    hash: str
+    store_id: int
+    access_token: str
+    client_id: str = "sample-client-id"
+    client_secret: str = "sample-client-secret"
+    currency: str = "USD"
+    rates: dict[str, Decimal] = {}
+    """Units of another currency for one of the store's."""
+    tax_rate: Decimal = Decimal("0.1")
+    domain: str = "shop.example.com"
+    quota: int = 450
+    """REST calls in a window."""
+    forbidden: list[str] = []
+    """Permissions taken away: customers, orders, carts, information."""
+
+    @property
+    def secure_url(self) -> str:
+        return f"https://{self.domain}"
+
+    @property
+    def api_url(self) -> str:
+        return f"https://api.bigcommerce.com/stores/{self.hash}"
+
+
+@dataclass(slots=True)
+class State:
+    """What an entity was from `at_ms` on (`body` None: deleted); reads see it from `seen_from` on (monotonic seconds)."""
+
+    at_ms: int
+    seen_from: float
+    body: Body | None
+
+
+@dataclass(slots=True)
+class Entity:
+    id: int | str
+    states: list[State] = field(default_factory=list)
+    raw: bytes | None = None
+
+    @property
+    def body(self) -> Body | None:
+        return self.states[-1].body if self.states else None
+
+    def seen(self, now: float) -> Body | None:
+        """The newest state that reads see at `now`."""
+        return next((state.body for state in reversed(self.states) if state.seen_from <= now), None)
+
+
+class Shop:
+    """Every state that ever was is kept. Bodies are never changed in place: a change puts a new one."""
+
+    def __init__(self, store: Store, knobs: Knobs, clock: Callable[[], int], fire: Fire, seed: int) -> None:
+        self.store, self.clock = store, clock
+        self.entities: dict[str, dict[int | str, Entity]] = {kind: {} for kind in KINDS}
+        self.carts: dict[str, Cart] = {}
+        self.attribute_ids: dict[str, int] = {}
+        self.address_owners: dict[int, int] = {}
+        self._emails: dict[str, dict[str, int | str]] = {"customer": {}, "subscriber": {}}
+        self._last_ids = dict.fromkeys((*KINDS, "address"), 0) | {"order": 100}
+        self._knobs, self._fire, self._random = knobs, fire, random.Random(f"{seed}/{store.hash}")
+
+    def find(self, kind: str, entity_id: int | str) -> Body | bytes | None:
+        """What a read of one entity sees now: its body, the raw body that was set for it, or None."""
+        entity = self.entities[kind].get(entity_id)
+        return None if entity is None else entity.raw or entity.seen(time.monotonic())
+
+    def all(self, kind: str) -> Iterator[tuple[int | str, Body | bytes]]:
+        """What reads see now of all entities, by id."""
+        now = time.monotonic()
+        for entity in self.entities[kind].values():
+            if (seen := entity.raw or entity.seen(now)) is not None:
+                yield entity.id, seen
+
+    def set_raw(self, kind: str, entity_id: int | str, raw: bytes | None) -> None:
+        """Reads see `raw` from now on, or, with None, the entity itself again."""
+        table = self.entities[kind]
+        table.setdefault(entity_id, Entity(entity_id)).raw = raw
+        if isinstance(entity_id, int):  # listings go by id; new ids come after it
+            self._last_ids[kind] = max(self._last_ids[kind], entity_id)
+            self.entities[kind] = {key: table[key] for key in sorted(table)}
+
+    def live(self, kind: str, entity_id: int | str) -> Body:
+        """The entity as it is, whatever reads see. Raises Refused where it is not, or not any more."""
+        entity = self.entities[kind].get(entity_id)
+        if entity is None or entity.body is None:
+            raise Refused(f"no {kind} {entity_id}")
+        return entity.body
+
+    def put(self, kind: str, entity_id: int | str, body: Body | None) -> None:
+        """The entity is `body` from now on; None deletes it."""
+        entity = self.entities[kind].setdefault(entity_id, Entity(entity_id))
+        if (emails := self._emails.get(kind)) is not None:
+            if entity.body:
+                emails.pop(entity.body["email"].lower(), None)
+            if body:
+                emails[body["email"].lower()] = entity_id
+        lag_s = self._random.random() * self._knobs.read_lag_ms / 1000
+        entity.states.append(State(self.clock(), time.monotonic() + lag_s if lag_s else 0.0, body))
+
+    def next_id(self, kind: str) -> int:
+        self._last_ids[kind] += 1
+        return self._last_ids[kind]
+
+    def new_uuid(self) -> str:
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+
+    def fire(self, scope: str, data: Body) -> None:
+        self._fire(self.store, scope, data)
+
+    def rate(self, currency: str) -> Decimal:
+        """Units of `currency` for one of the store's. Raises Refused where the store has none."""
+        if currency == self.store.currency:
+            return Decimal(1)
+        if currency not in self.store.rates:
+            raise Refused(f"the store has no rate for {currency}")
+        return self.store.rates[currency]
+
+    def refuse_known_email(self, kind: str, email: str, but: int = 0) -> None:
+        """Raises Refused where another live customer (or subscriber) has the e-mail."""
+        owner = self._emails[kind].get(email.lower(), but)
+        if owner != but:
+            raise Refused(f"the e-mail belongs to {kind} {owner}")
+
+
+def known(body: Body, fields: Body) -> Body:
+    """`fields`, all of which `body` has. Raises Refused."""
+    unknown = fields.keys() - body.keys() | fields.keys() & {"id"}
+    if unknown:
+        raise Refused(f"no such fields: {', '.join(sorted(unknown))}")
+    return fields
+
+
+@singledispatch
+def apply(action: Action, shop: Shop) -> Body:  # noqa: ARG001
+    """`action` is done to `shop` and its webhooks are on their way. Answers the ids that it made. Raises Refused."""
+    raise Refused(f"unknown action {action}")

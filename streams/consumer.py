@@ -1,0 +1,279 @@
+"""The batch consumer of fetch and deliver: records are taken in order, done in any order, committed as far as all is done.
+
+1. `take` hands out records; each stays held until all before it in its partition, and itself, are done.
+2. `done` marks one. The committed offset of a partition is the end of its run of done records, never beyond.
+3. About once a second that is committed. A kill costs what was done and not committed: it is done once more.
+4. On a rebalance `on_revoked` lets calls under way end, then what is done is committed and the rest forgotten.
+5. Members are static: a process that is back within the session time-out gets its partitions without a rebalance.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+
+log = structlog.get_logger()
+
+COMMIT_S = 1.0
+RETRY_S = 1.0
+TAKE_RECORDS_MAX = 500  # so that no partition fills a whole turn
+
+Assigned = Callable[[Mapping[TopicPartition, tuple[int, int]]], Awaitable[None]]
+Revoked = Callable[[frozenset[TopicPartition]], Awaitable[None]]
+
+
+class BatchConsumer:
+    """At least once, for stages that wait on an API for many records at once."""
+
+    def __init__(
+        self,
+        *,
+        options: Mapping[str, Any],
+        group: str,
+        topics: Sequence[str],
+        slot: int,
+        session_timeout_s: float = 45,
+        in_flight_max: int = 10_000,
+        on_assigned: Assigned | None = None,
+        on_revoked: Revoked | None = None,
+    ) -> None:
+        """`options` are `schemas.connection.kafka_options`; `slot` is this process's number, no other living process has it.
+
+        on_assigned: awaited with partition -> (committed offset, end offset) before any record of them is taken.
+        on_revoked: awaited before partitions go, at most `call_s_max`; nothing more may be sent for them.
+        Exceptions of both are raised by `take`.
+        """
+        self.call_s_max = session_timeout_s / 3  # the time-out of every outside call of the stage is at most this
+        self._fence_s = session_timeout_s / 2
+        self._topics = tuple(topics)
+        self._in_flight_max = in_flight_max
+        self._on_assigned = on_assigned
+        self._on_revoked = on_revoked
+        self._options = dict(
+            options,
+            group_id=group,
+            group_instance_id=f"{group}-{slot}",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",  # a group that committed nothing yet
+            partition_assignment_strategy=(RangePartitionAssignor,),  # equal partitions of all topics meet in one worker
+            session_timeout_ms=int(session_timeout_s * 1000),
+            heartbeat_interval_ms=int(session_timeout_s * 1000 / 15),
+            request_timeout_ms=int(self.call_s_max * 1000),
+            fetch_max_wait_ms=100,  # a partition that was just emptied joins the next fetch only
+        )
+        self._open: dict[TopicPartition, _Partition] = {}
+        self._opening: asyncio.Task[None] | None = None
+        self._ticking: asyncio.Task[None] | None = None
+        self._committing = asyncio.Lock()
+        self._room = asyncio.Event()
+        self._failure: Exception | None = None
+        self._heartbeat_at = time.monotonic()
+
+    async def start(self) -> None:
+        """Connected; records come as soon as the group has given us partitions. Raises KafkaError."""
+        self._consumer = AIOKafkaConsumer(**self._options)
+        try:
+            await self._consumer.start()
+        except BaseException:
+            await self._consumer.stop()
+            raise
+        # aiokafka (0.14, pinned) tells nobody when its last good heartbeat was; it looks the method up at each beat.
+        coordinator = self._consumer._coordinator  # noqa: SLF001
+        beat = coordinator._do_heartbeat  # noqa: SLF001
+
+        async def timed_beat() -> bool:
+            sent_at = time.monotonic()  # not the answer's time: the broker counts from when it was asked
+            good: bool = await beat()
+            if good:
+                self._heartbeat_at = sent_at
+            return good
+
+        coordinator._do_heartbeat = timed_beat  # noqa: SLF001
+        self._consumer.subscribe(topics=self._topics, listener=_Listener(self))
+        self._ticking = asyncio.create_task(self._commit_now_and_then())
+
+    async def stop(self) -> None:
+        """What is done is committed, unless the broker does not answer; the group keeps our place for the session time-out."""
+        await _ended(self._ticking)
+        await _ended(self._opening)
+        with contextlib.suppress(KafkaError, TimeoutError):
+            await self.commit()
+        self._open.clear()
+        await self._consumer.stop()
+
+    async def take(self, wait_s: float) -> list[ConsumerRecord]:
+        """The next records, in order within each partition; empty after `wait_s` without any.
+
+        A partition that holds its share of `in_flight_max` gives none until some are done. During a rebalance it may
+        take longer. To be called at least every five minutes, else the group takes the partitions away.
+        Raises KafkaError, and what `on_assigned` or `on_revoked` raised.
+        """
+        if self._failure:
+            raise self._failure
+        self._room.clear()
+        share = max(1, self._in_flight_max // max(1, len(self._open)))
+        room = {tp: share - len(partition.held) for tp, partition in self._open.items() if len(partition.held) < share}
+        if not room:
+            await self._consumer.getmany(_NONE, timeout_ms=0)  # shows the group that we are alive
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._room.wait(), wait_s)
+            return []
+        taken: list[ConsumerRecord] = []
+        most = min(TAKE_RECORDS_MAX, *room.values())  # of all partitions together: none gets more than its room
+        for tp, records in (await self._consumer.getmany(*room, timeout_ms=int(wait_s * 1000), max_records=most)).items():
+            if tp in self._open:
+                self._open[tp].take(tp, records)
+                taken += records
+            else:  # assigned anew meanwhile, and `on_assigned` has not ended
+                self._consumer.seek(tp, records[0].offset)
+        return taken
+
+    def done(self, record: ConsumerRecord) -> None:
+        """The record's effects stand. Ignored for a record taken before its partition was revoked."""
+        partition = self._open.get(TopicPartition(record.topic, record.partition))
+        if partition and partition.held.get(record.offset) is record:
+            partition.finish(record)
+            self._room.set()
+
+    async def commit(self) -> None:
+        """All that can be committed is, or a rebalance is under way (`committed` tells). Raises KafkaError, TimeoutError."""
+        async with asyncio.timeout(self.call_s_max), self._committing:
+            ready = {tp: partition for tp, partition in self._open.items() if partition.position > partition.committed}
+            offsets = {tp: partition.position for tp, partition in ready.items()}
+            if not offsets:
+                return
+            try:
+                await self._consumer.commit(offsets)
+            except (CommitFailedError, IllegalStateError) as error:  # no more ours: the revocation that forgets them follows
+                log.warning("a commit came too late, the group rebalances", error=type(error).__name__)
+                return
+            for tp, partition in ready.items():
+                partition.committed = offsets[tp]
+
+    def committed(self, tp: TopicPartition) -> int:
+        """The offset that a successor would begin at; -1 for a partition that is not ours."""
+        return self._open[tp].committed if tp in self._open else -1
+
+    def held(self, tp: TopicPartition) -> int:
+        """How many records are taken and not ready to commit."""
+        return len(self._open[tp].held) if tp in self._open else 0
+
+    def fenced(self) -> bool:
+        """True when another process may own our partitions before a call that starts now would end: nothing may be sent.
+
+        The broker gives partitions away a session time-out after the last heartbeat. A call takes at most a third of
+        that, so it must start within the first half. A process that was stopped and wakes finds its heartbeat old.
+        """
+        return time.monotonic() - self._heartbeat_at > self._fence_s
+
+    async def _commit_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(COMMIT_S)
+            try:
+                await self.commit()
+            except TimeoutError:
+                log.warning("the broker does not answer to a commit")
+            except KafkaError as error:
+                self._fail(error)
+
+    async def _revoke(self, revoked: frozenset[TopicPartition]) -> None:
+        await _ended(self._opening)
+        if revoked and self._on_revoked:
+            try:
+                await self._on_revoked(revoked)
+            except Exception as error:  # noqa: BLE001  aiokafka would only log it
+                self._fail(error)
+        with contextlib.suppress(KafkaError, TimeoutError):
+            await self.commit()
+        self._open.clear()
+
+    def _assign(self, assigned: frozenset[TopicPartition]) -> None:
+        self._heartbeat_at = time.monotonic()  # the broker has just answered that we are a member
+        # A task of its own: aiokafka starts the heartbeats only when its listener has returned.
+        self._opening = asyncio.create_task(self._open_partitions(assigned))
+
+    async def _open_partitions(self, assigned: frozenset[TopicPartition]) -> None:
+        try:
+            bounds = await self._bounds(assigned)
+            if self._on_assigned and bounds:
+                await self._on_assigned(bounds)
+        except Exception as error:  # noqa: BLE001  whatever it is, `take` raises it
+            self._fail(error)
+        else:
+            self._open = {tp: _Partition(committed) for tp, (committed, _) in bounds.items()}
+            self._room.set()
+
+    async def _bounds(self, assigned: frozenset[TopicPartition]) -> dict[TopicPartition, tuple[int, int]]:
+        while True:
+            try:
+                begin = await self._consumer.beginning_offsets(assigned) if assigned else {}
+                end = await self._consumer.end_offsets(assigned) if assigned else {}
+                committed = {tp: await self._consumer.committed(tp) for tp in assigned}
+            except KafkaError as error:
+                if not error.retriable:
+                    raise
+                log.warning("the broker does not answer to an assignment", error=type(error).__name__)
+                await asyncio.sleep(RETRY_S)
+            else:
+                return {tp: (begin[tp] if committed[tp] is None else committed[tp], end[tp]) for tp in assigned}
+
+    def _fail(self, error: Exception) -> None:
+        self._failure = self._failure or error
+        self._room.set()
+
+
+_NONE = TopicPartition("", -1)  # no records of it are ever there
+
+
+class _Partition:
+    """What is taken of one partition in this assignment and cannot be committed yet."""
+
+    def __init__(self, committed: int) -> None:
+        self.committed = committed
+        self.next = committed  # the offset after the last record taken
+        self.held: OrderedDict[int, ConsumerRecord] = OrderedDict()  # by offset; from the first that is not done
+        self._done: set[int] = set()
+
+    @property
+    def position(self) -> int:
+        """The offset up to which all is done."""
+        return next(iter(self.held)) if self.held else self.next
+
+    def take(self, tp: TopicPartition, records: list[ConsumerRecord]) -> None:
+        for record in records:
+            if record.offset > self.next:  # our source topics have no holes
+                log.error("records are lost: the topic's retention passed them", topic=tp.topic, partition=tp.partition,
+                          first=self.next, records=record.offset - self.next)  # fmt: skip
+            self.held[record.offset] = record
+            self.next = record.offset + 1
+
+    def finish(self, record: ConsumerRecord) -> None:
+        self._done.add(record.offset)
+        while self.held and (first := next(iter(self.held))) in self._done:
+            self._done.discard(first)
+            self.held.popitem(last=False)
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    def __init__(self, consumer: BatchConsumer) -> None:
+        self._consumer = consumer
+
+    async def on_partitions_revoked(self, revoked: Any) -> None:
+        await self._consumer._revoke(frozenset(revoked))  # noqa: SLF001
+
+    async def on_partitions_assigned(self, assigned: Any) -> None:
+        self._consumer._assign(frozenset(assigned))  # noqa: SLF001
+
+
+async def _ended(task: asyncio.Task[None] | None) -> None:
+    if task:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

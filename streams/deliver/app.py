@@ -1,0 +1,82 @@
+"""The deliver process: wiring, start and end."""
+
+import asyncio
+import contextlib
+import signal
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from engagement.client import Client
+from schemas.connection import kafka_options, producer
+from schemas.directory import Directory
+from schemas.failures import Unavailable
+from schemas.settings import Settings
+from schemas.topics import STAGES, group
+from streams.consumer import BatchConsumer
+from streams.deliver.loop import Deliver, Fenced
+
+log = structlog.get_logger()
+
+IN_FLIGHT_MAX = 10_000  # records, of about a kilobyte each
+
+
+def main(settings: Settings, slot: int, session_timeout_s: float = 45.0) -> int:
+    """Work until SIGTERM or SIGINT, then 0; 75 when it wants to be started again at once; 70 after a bug.
+
+    75: another process may own our partitions by now, or Kafka failed us. Raises Unavailable, WrongSetting where it
+    cannot start.
+    """
+    return asyncio.run(_until_signal(settings, slot, session_timeout_s))
+
+
+async def _until_signal(settings: Settings, slot: int, session_timeout_s: float) -> int:
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    return await run(settings, slot, session_timeout_s, told)
+
+
+async def run(settings: Settings, slot: int, session_timeout_s: float, told: asyncio.Event) -> int:
+    """As `main`, until `told`."""
+    options, prefix = kafka_options(settings), settings.topic_prefix
+    directory = Directory(settings)
+    async with contextlib.AsyncExitStack() as stack:
+        await directory.start()
+        stack.push_async_callback(directory.stop)
+        dead_letters = producer(options)
+        stack.push_async_callback(dead_letters.stop)
+        await _started(dead_letters)
+        deliver = Deliver(settings, directory, dead_letters)
+        consumer = BatchConsumer(
+            options=options,
+            group=group(prefix, "deliver"),
+            topics=[prefix + topic.name for topic in STAGES["deliver"]],
+            slot=slot,
+            session_timeout_s=session_timeout_s,
+            in_flight_max=IN_FLIGHT_MAX,
+            on_assigned=deliver.begin,
+            on_revoked=deliver.forget,
+        )
+        client = Client(consumer.call_s_max)
+        stack.push_async_callback(client.close)
+        await _started(consumer)
+        stack.push_async_callback(consumer.stop)
+        try:
+            await deliver.run(consumer, client, told)
+        except ExceptionGroup as failed:
+            if failed.split((Fenced, KafkaError))[1] is None:
+                log.warning("deliver starts again: it was away for too long, or Kafka failed it", why=repr(failed.exceptions[0]))
+                return 75
+            log.exception("a bug: deliver ends without acknowledging")
+            return 70
+    log.info("deliver ends")
+    return 0
+
+
+async def _started(client: AIOKafkaProducer | BatchConsumer) -> None:
+    try:
+        await client.start()
+    except KafkaError as error:
+        raise Unavailable(f"Kafka cannot be reached ({type(error).__name__}); is it up?") from error

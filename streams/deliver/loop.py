@@ -1,0 +1,292 @@
+"""The loop: commands in, calls out, side by side. What may go, rules/ say."""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Coroutine, Iterable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import orjson
+import structlog
+from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import MessageSizeTooLargeError
+
+from engagement.answers import Done, Outcome, Refused, Unanswered
+from engagement.client import BatchCommand, Client
+from engagement.limits import Pace
+from schemas.commands import Command
+from schemas.connection import kafka_options
+from schemas.dead_letters import DeadLetter
+from schemas.directory import Directory
+from schemas.failures import AccessLost, CommandRefused, Failure, QuotaSpent, Reject, Retry, Undecodable
+from schemas.records import Decoder, encode, headers_of, origin_of
+from schemas.settings import Settings
+from schemas.stores import Store
+from schemas.topics import COMMANDS, DEAD_LETTERS
+from streams.consumer import BatchConsumer
+from streams.deliver import metrics
+from streams.deliver.rules import consents
+from streams.deliver.rules.lanes import Lanes
+from streams.deliver.rules.pending import Pending
+from streams.deliver.rules.queue import Queue, backoff_s
+from streams.deliver.tail import read_tail
+
+log = structlog.get_logger()
+
+TAKE_S = 0.2
+LOOK_S_MAX = 1.0  # between two looks at the queues when nothing happens: a store may have become known
+ACCESS_S = 30.0  # between two tries with a key that is not accepted
+
+
+class Fenced(Exception):
+    """Another process may own our partitions by now: nothing may be sent any more."""
+
+
+class Deliver:
+    """One deliver process at work."""
+
+    def __init__(self, settings: Settings, directory: Directory, dead_letters: AIOKafkaProducer) -> None:
+        self._settings, self._directory, self._dead_letters = settings, directory, dead_letters
+        self._decoder = Decoder(COMMANDS.messages)
+        self._lanes: dict[TopicPartition, Lanes] = {}
+        self._doubtful: dict[TopicPartition, tuple[int, float]] = {}  # consents before this offset are looked up, from this time on
+        self._queues: dict[str, Queue] = {}  # by store
+        self._paces: dict[str, Pace] = {}  # by host
+        self._calls: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+
+    async def run(self, consumer: BatchConsumer, client: Client, told: asyncio.Event) -> None:
+        """Works until `told` to end; the calls under way have ended then. Raises an ExceptionGroup: of Fenced, KafkaError, or a bug."""
+        self._consumer, self._client = consumer, client
+        async with asyncio.TaskGroup() as self._tasks:
+            calling = self._tasks.create_task(self._call_out())
+            while not told.is_set():
+                for record in await consumer.take(TAKE_S):
+                    self._accept(record)
+                for tp, lanes in self._lanes.items():
+                    self._let_go(lanes.committed(consumer.committed(tp), time.monotonic()))
+                metrics.WAITING.set(sum(map(len, self._queues.values())))
+            calling.cancel()
+
+    # Partitions come and go
+
+    async def begin(self, bounds: Mapping[TopicPartition, tuple[int, int]]) -> None:
+        """The lanes of these partitions are known as far as their tails tell. Raises KafkaError."""
+        now_s, settle_s = time.monotonic(), self._settings.settle_s
+        assigned = {tp: Lanes(now_s, settle_s, committed) for tp, (committed, _) in bounds.items()}
+        async for record in read_tail(kafka_options(self._settings), {tp: committed for tp, (committed, _) in bounds.items()}):
+            with contextlib.suppress(Undecodable):  # a dead letter since then
+                lane, command = self._read(record)
+                assigned[TopicPartition(record.topic, record.partition)].remember(lane, command.number, border=command.kind == "anonymize")
+        # What an earlier life sent right before its end is applied by then, and so can be found.
+        self._doubtful = {tp: (end, now_s + settle_s) for tp, (_, end) in bounds.items()}
+        self._lanes = assigned
+
+    async def forget(self, _: frozenset[TopicPartition]) -> None:
+        """Nothing goes out any more, and what was under way has ended: it comes before whatever a successor sends."""
+        self._lanes, self._queues = {}, {}
+        if calls := set(self._calls):
+            await asyncio.wait(calls, timeout=self._consumer.call_s_max)
+        for call in calls:
+            call.cancel()
+
+    # Commands in
+
+    def _accept(self, record: ConsumerRecord) -> None:
+        tp = TopicPartition(record.topic, record.partition)
+        try:
+            lane, command = self._read(record)
+        except Undecodable as error:
+            self._start(self._undecodable(record, error))
+            return
+        pending = Pending(record, tp, record.offset, lane, command)
+        before, from_s = self._doubtful[tp]
+        if command.consent and record.offset < before:
+            pending.in_doubt, pending.at_s = True, from_s
+        going = self._lanes[tp].add(pending)
+        if going is None:
+            metrics.COMMANDS.labels("repeated").inc()
+            self._consumer.done(record)
+        else:
+            self._let_go(going)
+
+    async def _undecodable(self, record: ConsumerRecord, error: Undecodable) -> None:
+        await self._bury(record, "", error, tries=1)
+        metrics.COMMANDS.labels("dead_letter").inc()
+        self._consumer.done(record)
+
+    def _read(self, record: ConsumerRecord) -> tuple[str, Command]:
+        command = self._decoder.decode(record.value, record.headers)
+        assert isinstance(command, Command)
+        if not record.key:
+            raise Undecodable("no lane", "key")
+        return record.key.decode(errors="replace"), command
+
+    def _let_go(self, going: Iterable[Pending]) -> None:
+        for pending in going:
+            self._queues.setdefault(pending.command.store, Queue()).put(pending)
+            self._wake.set()
+
+    # Calls out
+
+    async def _call_out(self) -> None:
+        while True:
+            self._wake.clear()
+            wait_s = min(LOOK_S_MAX, self._make_calls() - time.monotonic())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), max(0.0, wait_s))
+
+    def _make_calls(self) -> float:
+        """Every call that may be made now is under way; returns when to look again. No store comes first."""
+        now_s, next_s = time.monotonic(), float("inf")
+        ready = {name: store for name in self._queues if (store := self._directory.by_store.get(name))}
+        while ready:
+            for name, store in random.sample(list(ready.items()), len(ready)):
+                queue = self._queues[name]
+                due_s = queue.next_s(now_s)
+                if due_s <= now_s:
+                    due_s = now_s + self._paces.setdefault(urlsplit(store.engagement_url).netloc, Pace()).start(now_s)
+                if due_s <= now_s:
+                    self._start(self._call(store, queue, queue.cut(now_s)))
+                else:
+                    next_s = min(next_s, due_s)
+                    del ready[name]
+        return next_s
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        call = self._tasks.create_task(work)
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+
+    async def _call(self, store: Store, queue: Queue, commands: list[Pending]) -> None:
+        """One call is made, and each of its commands is done, a dead letter, or goes again."""
+        kind = "anonymize" if commands[0].border else "look_up" if commands[0].in_doubt else "batch"
+        try:
+            outcomes = await self._send(store, kind, commands)
+        except Failure as error:
+            metrics.CALLS.labels(kind, type(error).__name__).inc()
+            await self._without_outcomes(store, queue, kind, commands, error)
+        else:
+            metrics.CALLS.labels(kind, "answered").inc()
+            queue.answered()
+            for command, outcome in zip(commands, outcomes, strict=True):
+                match outcome:
+                    case Done():
+                        self._done(command, "sent")
+                    case Refused(reason):
+                        await self._refused(command, CommandRefused(reason))
+                    case Unanswered():
+                        self._again(command, unanswered=True)
+        self._wake.set()
+
+    async def _send(self, store: Store, kind: str, commands: list[Pending]) -> list[Outcome]:
+        first = commands[0]
+        self._check_fence()
+        if kind == "anonymize":
+            await self._client.anonymize(store, first.data)
+            return [Done()]
+        if kind == "look_up":
+            consent = orjson.loads(first.data)
+            if consents.is_there(consent, await self._client.events(store, consent["customer_ids"], ["consent"])):
+                return [Done()]
+            first.in_doubt = False
+            self._check_fence()
+        return await self._client.send_batch(
+            store, [BatchCommand(f"{c.record.topic}/{c.record.partition}/{c.offset}", c.command.kind, c.data) for c in commands]
+        )
+
+    def _check_fence(self) -> None:
+        if self._consumer.fenced():
+            raise Fenced
+
+    async def _without_outcomes(self, store: Store, queue: Queue, kind: str, commands: list[Pending], error: Failure) -> None:
+        """The call as a whole failed."""
+        match error:
+            case Retry():
+                wait_s = backoff_s(queue.failures + 1, error.after_s, random.random())  # noqa: S311
+                queue.failed(time.monotonic() + wait_s)
+                log.warning("Engagement is asked again", store=store.store, why=str(error), wait_s=round(wait_s, 1))
+                for command in commands:
+                    self._again(command, unanswered=not isinstance(error, QuotaSpent))  # what is over the limit is not taken
+            case AccessLost() if store.removed:
+                queue.answered()
+                for command in commands:
+                    await self._bury(command.record, store.store, CommandRefused(f"the store was removed; {error}"), command.tries + 1)
+                    self._done(command, "dead_letter")
+            case AccessLost():
+                log.error("commands wait until Engagement accepts them", store=store.store, call=kind, why=str(error))
+                if kind == "batch":
+                    queue.failed(time.monotonic() + ACCESS_S)
+                else:
+                    queue.answered()  # the key may lack the permission for calls of this kind alone
+                for command in commands:
+                    self._again(command, after_s=ACCESS_S)
+            case CommandRefused() if len(commands) == 1:
+                queue.answered()
+                await self._refused(commands[0], error)
+            case CommandRefused():  # as a batch; with fewer others each time the one at fault is found
+                queue.answered()
+                for command in commands:
+                    command.tries += 1
+                    self._again(command)
+            case _:
+                raise error
+
+    # What becomes of a command
+
+    def _done(self, command: Pending, how: str) -> None:
+        metrics.COMMANDS.labels(how).inc()
+        self._consumer.done(command.record)
+        if lanes := self._lanes.get(command.source):
+            self._let_go(lanes.done(command, time.monotonic()))
+
+    def _again(self, command: Pending, *, after_s: float = 0.0, unanswered: bool = False) -> None:
+        """The same bytes go once more. A consent that was not answered is looked up first, once it would be applied."""
+        if unanswered:
+            command.tries += 1
+            after_s = backoff_s(command.tries, None, random.random())  # noqa: S311
+            if command.command.consent:
+                command.in_doubt = True
+                after_s = max(after_s, self._settings.settle_s)
+        command.at_s = time.monotonic() + after_s
+        if command.source in self._lanes:
+            self._let_go([command])
+
+    async def _refused(self, command: Pending, error: CommandRefused) -> None:
+        """A dead letter. An anonymization stays undone besides: what stands behind it must not pass it."""
+        await self._bury(command.record, command.command.store, error, command.tries + 1)
+        if command.border:
+            metrics.HELD_LANES.inc()
+            log.error("a lane is held back until the next start: its anonymization was refused", lane=command.lane, why=error.reason)
+        else:
+            self._done(command, "dead_letter")
+
+    async def _bury(self, record: ConsumerRecord, store: str, error: Reject, tries: int) -> None:
+        """The dead letter stands on Kafka, without the record's value where both do not fit: its id says where that is."""
+        letter = DeadLetter(
+            id=f"{record.topic}/{record.partition}/{record.offset}",
+            store=store,
+            stage="deliver",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            key=(record.key or b"").decode(errors="replace"),
+            reason=error.reason,
+            field=error.field,
+            times=tries,
+            at_ms=int(time.time() * 1000),
+            value=record.value or b"",
+            headers=list(record.headers),
+        )
+        origin = origin_of(record.topic, record.partition, record.offset, record.timestamp, record.headers)
+        topic = self._settings.topic_prefix + DEAD_LETTERS.name
+        headers = list(headers_of(letter, origin))
+        try:
+            await self._dead_letters.send_and_wait(topic, encode(letter), record.key, headers=headers)
+        except MessageSizeTooLargeError:
+            letter = msgspec.structs.replace(letter, value=b"", reason=f"{letter.reason} (value too large to be kept here)")
+            await self._dead_letters.send_and_wait(topic, encode(letter), record.key, headers=headers)
+        log.error("a dead letter", id=letter.id, store=store, reason=error.reason)

@@ -1,0 +1,118 @@
+"""Order: what of each lane of one partition may go now.
+
+Between two anonymizations the commands of a lane may go in any order, side by side with those of all others. An
+anonymization is a border:
+
+  closed  it waits until all before it in its lane is done, and all before it in its partition is committed, so that no
+          kill makes what stood before it come after it; then a pause after the lane's last send
+  sent    it is on its way, alone
+  passed  it is done and waits to be committed, so that no kill sends it again once the lane goes on; then a pause
+
+The pauses are `settle_s`, because Engagement's answer means queued and its queues are two. What a predecessor sent last
+is not known: at most `settle_s` before the start it may have sent anything.
+"""
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from typing import Literal
+
+from streams.deliver.rules.pending import Pending
+
+LANES_MAX = 50_000  # of a partition; a lane that was silent while so many others were not is forgotten, as a whole
+
+
+@dataclass(slots=True)
+class Lane:
+    number: int = -1  # the highest that was accepted; lower or equal ones are repetitions
+    quiet_s: float = 0.0  # since when nothing of it was sent
+    open_s: float = 0.0  # nothing of it goes before: the pause after an anonymization
+    under_way: int = 0  # may go or went, and not done
+    waiting: deque[Pending] = field(default_factory=deque)  # a border, and all behind it
+    border: Literal["none", "closed", "sent", "passed"] = "none"
+
+
+class Lanes:
+    """The lanes of one partition since it was assigned, at `start_s`, with `committed` as its committed offset."""
+
+    def __init__(self, start_s: float, settle_s: float, committed: int, lanes_max: int = LANES_MAX) -> None:
+        self._start_s, self._settle_s, self._committed, self._lanes_max = start_s, settle_s, committed, lanes_max
+        self._lanes: OrderedDict[str, Lane] = OrderedDict()  # the one used longest ago first
+        self._borders: dict[str, Lane] = {}  # lanes whose border waits for a commit
+
+    def remember(self, name: str, number: int, *, border: bool) -> None:
+        """A record before the committed offset: it was done in an earlier life. The lane pauses where it was an anonymization."""
+        lane = self._lane(name)
+        if number > lane.number:
+            lane.number = number
+            lane.open_s = self._start_s + self._settle_s if border else 0.0
+
+    def add(self, pending: Pending) -> list[Pending] | None:
+        """What may go because of it; None where it is a repetition, which is done already."""
+        lane = self._lane(pending.lane)
+        if pending.command.number <= lane.number:
+            return None
+        lane.number = pending.command.number
+        if lane.border == "none" and not pending.border:
+            return self._go(lane, pending)
+        lane.waiting.append(pending)
+        return self._advance(pending.lane, lane)
+
+    def done(self, pending: Pending, now_s: float) -> list[Pending]:
+        """What may go now that this one is done."""
+        lane = self._lanes[pending.lane]
+        lane.quiet_s = now_s
+        if pending.border:
+            lane.border = "passed"
+            self._borders[pending.lane] = lane
+            return []
+        lane.under_way -= 1
+        return self._advance(pending.lane, lane)
+
+    def committed(self, offset: int, now_s: float) -> list[Pending]:
+        """What may go now that all before `offset` is committed."""
+        if offset <= self._committed:
+            return []
+        self._committed = offset
+        going: list[Pending] = []
+        for name, lane in list(self._borders.items()):
+            if lane.border == "passed" and offset > lane.waiting[0].offset:
+                del self._borders[name]
+                lane.waiting.popleft()
+                lane.border = "none"
+                lane.open_s = now_s + self._settle_s
+                while lane.waiting and not lane.waiting[0].border:
+                    going += self._go(lane, lane.waiting.popleft())
+            going += self._advance(name, lane)
+        return going
+
+    def _advance(self, name: str, lane: Lane) -> list[Pending]:
+        """The lane's border where it may go."""
+        if lane.border == "none" and lane.waiting:
+            lane.border = "closed"
+            self._borders[name] = lane
+        if lane.border != "closed" or lane.under_way or self._committed < lane.waiting[0].offset:
+            return []
+        lane.border = "sent"
+        del self._borders[name]
+        border = lane.waiting[0]
+        border.at_s = max(lane.open_s, lane.quiet_s + self._settle_s)
+        return [border]
+
+    def _go(self, lane: Lane, pending: Pending) -> list[Pending]:
+        lane.under_way += 1
+        pending.at_s = max(pending.at_s, lane.open_s)
+        return [pending]
+
+    def _lane(self, name: str) -> Lane:
+        lane = self._lanes.get(name)
+        if lane is None:
+            lane = self._lanes[name] = Lane(quiet_s=self._start_s)
+            if len(self._lanes) > self._lanes_max:
+                oldest = next(iter(self._lanes))
+                if not self._lanes[oldest].under_way and not self._lanes[oldest].waiting:
+                    del self._lanes[oldest]
+                else:
+                    self._lanes.move_to_end(oldest)
+        else:
+            self._lanes.move_to_end(name)
+        return lane

@@ -1,0 +1,600 @@
+"""Faust made safe: agents with tables that lose nothing, double no state and keep the order, whatever is killed and when.
+
+Faust as it comes loses events (facts/faust.md 0, 2 and 11). This file uses it for what it does well (group membership,
+co-partitioned assignment, streams, tables and their recovery from changelogs) and keeps three things in its own hands:
+
+1. Effects first, state second, acknowledgement last. A batch is decided against an overlay; what it sends is acknowledged
+   by Kafka before its rows go to the changelog, the changelog has acknowledged the rows before they go to the local
+   store, and the store has them before the offset counts as done. So a kill costs at most equal effects sent twice, and
+   the local store is never ahead of its changelog.
+2. Its own offsets. The engine knows the next offset of every partition and takes a record only if it is that one. Faust
+   drops records around an assignment in several places; whatever the place, the hole shows here, and the consumer is
+   sent back. What is committed is what was done, never what Faust thinks was acknowledged.
+3. One assignment per life. On the first revocation the process ends with RESTART and its parent starts it again; with
+   static membership a process that is back within the session time-out is no rebalance for the others. Faust's way
+   through a rebalance is never used. After a failure of any kind, too, the process ends: every state is a kill's state.
+
+Source topics must have offsets without holes: no compaction, no transactions.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+import stamina
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+from prometheus_client import Counter, Gauge
+
+from streams.offsets import partition_counts
+
+FAUST = "0.15.3"
+if version("faust-streaming") != FAUST:
+    raise ImportError(f"streams/engine.py is written for faust-streaming {FAUST}, this is {version('faust-streaming')}")
+
+import faust  # noqa: E402 - only after its version is known to be right
+from faust.transport.drivers import aiokafka as driver  # noqa: E402
+from faust.types import TP  # noqa: E402
+
+log = structlog.get_logger()
+
+STOPPED, FAILED, RESTART = 0, 70, 75  # exit codes: asked to stop · a bug or a broken dependency · the assignment ended
+
+BATCH_RECORDS_MAX = 500
+BATCH_WAIT_S = 0.01  # how long a batch that is not full waits for more: fewer, larger requests for a little latency
+COMMIT_S = 1.0  # a kill repeats at most what this long brings
+IDLE_S = 1.0  # after so long without a record, look whether the partition has any
+SETTLE_TRIES_MAX = 30  # so often in a row sent back to one offset without getting it: give up this life
+KAFKA_WAIT_S = 30.0  # for a Kafka that does not answer at the start
+STOP_S = 3.0  # for the batch in flight, then again for the last commit
+DAY_MS = 86_400_000
+
+RECORDS = Counter("cartstream_engine_records", "Records taken in, acknowledged", ["topic"])
+SENT = Counter("cartstream_engine_sent", "Records sent because of them", ["topic"])
+GAPS = Counter("cartstream_engine_gaps", "Times that the consumer was sent back to records which Faust dropped", ["topic"])
+LOST = Counter("cartstream_engine_lost_records", "Records that retention removed before they were read", ["topic"])
+READY = Gauge("cartstream_engine_ready", "1 when tables are recovered and records flow")
+COMMITTED_AT = Gauge("cartstream_engine_committed_timestamp_seconds", "When all that was done was last known to be committed")
+
+
+class NotReady(Exception):
+    """The engine refuses to start; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A record of an agent's topic. `key` is b"" where the record has none."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+    timestamp_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record to send; its partition follows from its key, as everywhere in Kafka."""
+
+    topic: str
+    key: bytes
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a record does: `row` is written under the record's key (None: it stays as it is), `send` is sent before that."""
+
+    row: bytes | None = None
+    send: Sequence[Outgoing] = ()
+
+
+Decide = Callable[[Incoming, bytes | None], Decision]
+"""The record and its key's row (None: there is none yet) in, the decision out. Pure: after a kill it is asked again, about
+the same record with the same row, or with a row that already has the record in it. An exception ends the process,
+unacknowledged, so bad input is the caller's to turn into a decision."""
+
+Prepare = Callable[[Sequence[Incoming]], Awaitable[None]]
+"""Awaited before a batch is decided: what the decisions need from outside the tables is there when it returns."""
+
+Lost = Callable[[str, int, int, int], Outgoing]
+"""(topic, partition, first offset, count) of records that retention removed unread, in; the record that says so, out."""
+
+
+@dataclass(slots=True)
+class _Agent:
+    topic: str
+    table: str
+    decide: Decide
+    inbox: asyncio.Queue[Any] = field(default_factory=lambda: asyncio.Queue(BATCH_RECORDS_MAX))
+    busy: asyncio.Lock = field(default_factory=asyncio.Lock)
+    rows: Any = None  # the Faust table
+    read: Callable[[int, bytes], bytes | None] = lambda partition, key: None  # noqa: ARG005
+
+
+class Engine:
+    """One worker process of one consumer group: its agents, their tables, from start to exit.
+
+    `group` is the consumer group and names the changelogs (`{group}-{table}-changelog`). `kafka` is what aiokafka's
+    clients take. `data` belongs to this process alone, and to its successors in the same `slot`. `partitions` is that of
+    every topic and table. A record that retention removed before it was read is reported by what `lost` returns.
+    """
+
+    def __init__(
+        self,
+        *,
+        group: str,
+        kafka: Mapping[str, Any],
+        store: str,
+        data: Path,
+        partitions: int,
+        replication: int,
+        slot: int,
+        lost: Lost,
+        prepare: Prepare | None = None,
+        session_timeout_s: float = 45.0,
+    ) -> None:
+        self.group, self.kafka, self.store, self.data = group, dict(kafka), store, data
+        self.partitions, self.replication, self.slot = partitions, replication, slot
+        self.lost, self.prepare, self.session_timeout_s = lost, prepare, session_timeout_s
+        self._agents: dict[str, _Agent] = {}
+        self._next: dict[Any, int] = {}  # topic partition -> the offset that may be taken now
+        self._done: dict[Any, int] = {}  # topic partition -> the offset up to which all is done: what may be committed
+        self._settled: dict[Any, tuple[int, int, float]] = {}  # -> where it was sent back to, how often, when
+        self._alive_at: float | None = None  # when the group's coordinator last knew us
+        self._app: Any = None
+        self._producer: Any = None
+
+    def agent(self, topic: str, table: str, decide: Decide) -> None:
+        """`topic` is read by `decide` and by nothing else here, and `table` is written by nothing else."""
+        if topic in self._agents or table in {agent.table for agent in self._agents.values()}:
+            raise ValueError(f"{topic} or {table} has its agent already: one topic, one agent, one table")
+        self._agents[topic] = _Agent(topic, table, decide)
+
+    def changelog(self, table: str) -> str:
+        return f"{self.group}-{table}-changelog"
+
+    async def create_changelogs(self) -> None:
+        """Every table's changelog exists: compacted, with old versions of a row gone within about two days."""
+        settings = {
+            "cleanup.policy": "compact",
+            "segment.ms": str(DAY_MS),
+            "max.compaction.lag.ms": str(DAY_MS),
+            "min.insync.replicas": str(max(1, self.replication - 1)),
+        }
+        admin = AIOKafkaAdminClient(**self.kafka)
+        await admin.start()
+        try:
+            names = [self.changelog(agent.table) for agent in self._agents.values()]
+            topics = [NewTopic(name, self.partitions, self.replication, topic_configs=settings) for name in names]
+            for name, code, *reason in (await admin.create_topics(topics)).topic_errors:
+                if code not in (0, TopicAlreadyExistsError.errno):
+                    raise NotReady(f"changelog {name} could not be created: {for_code(code).__name__} {reason}")
+        finally:
+            await admin.close()
+
+    def run(self) -> NoReturn:
+        """Work until SIGTERM or SIGINT; the process ends here, with STOPPED, RESTART or FAILED.
+
+        Raises NotReady, before anything is started, where a topic is missing or has another number of partitions.
+        """
+        for name in ("faust", "mode", "aiokafka"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        asyncio.run(self._run())
+        raise AssertionError("unreachable: _run ends the process")
+
+    async def _run(self) -> None:
+        with _ends_the_process("start"):
+            async for attempt in stamina.retry_context(on=KafkaConnectionError, attempts=None, timeout=KAFKA_WAIT_S, wait_max=2.0):
+                with attempt:
+                    await self._check_topics()
+            self._producer = AIOKafkaProducer(**self.kafka, acks="all", enable_idempotence=True, linger_ms=0, max_batch_size=262_144)
+            await self._producer.start()
+            self._fence(self._producer.client)
+            self._app = _make_app(self)
+            tasks = [asyncio.create_task(self._start())]
+            tasks += [asyncio.create_task(self._work(agent)) for agent in self._agents.values()]
+            stop = asyncio.Event()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            await self._watch(stop)
+            await self._stop()
+
+    async def _check_topics(self) -> None:
+        await self.create_changelogs()
+        wanted = [*self._agents, *(self.changelog(agent.table) for agent in self._agents.values())]
+        found = await partition_counts(self.kafka, wanted)
+        for topic in wanted:
+            if topic not in found:
+                raise NotReady(f"topic {topic} does not exist: create the topics first")
+            if found[topic] != self.partitions:
+                raise NotReady(f"topic {topic} has {found[topic]} partitions, not {self.partitions}: keys would leave their rows")
+
+    async def _start(self) -> None:
+        with _ends_the_process("faust"):
+            await self._app.start()
+
+    async def _watch(self, stop: asyncio.Event) -> None:
+        """Returns when asked to stop; raises when a part of Faust has crashed, which it may do without a word."""
+        app = self._app
+        while True:
+            try:
+                await asyncio.wait_for(stop.wait(), 0.5)
+                return
+            except TimeoutError:
+                for service in (app, app.consumer, app.consumer._thread, app.tables, app.tables.recovery, app._fetcher):
+                    if service.crashed:
+                        raise RuntimeError(f"{service.label} crashed") from service.crash_reason
+
+    async def _stop(self) -> NoReturn:
+        """Let batches in flight end and commit, as far as that goes quickly; what is left undone comes again."""
+        try:
+            await asyncio.wait_for(asyncio.gather(*(agent.busy.acquire() for agent in self._agents.values())), STOP_S)
+            if self._done:
+                await asyncio.wait_for(self._app.consumer.commit(), STOP_S)
+        except (TimeoutError, KafkaError) as error:
+            log.warning("engine.stopped_early", error=repr(error))
+        leave(STOPPED)
+
+    # Taking records: only ever the next one of its partition.
+
+    async def begin(self, committed: Mapping[Any, int | None]) -> None:
+        """The consumer stands where work goes on; at the first call for a partition that is its committed offset."""
+        sources = [tp for tp in committed if tp.topic in self._agents]
+        if new := [tp for tp in sources if tp not in self._next]:
+            beginnings = await self._app.consumer.earliest_offsets(*new)
+            ends = await self._app.consumer.highwaters(*new)
+            for tp in new:
+                offset = committed[tp]
+                start = beginnings[tp] if offset is None or offset < 0 else offset
+                if start > ends[tp]:
+                    raise RuntimeError(f"{tp} ends at {ends[tp]} but {start} is committed: was the topic made anew?")
+                self._next[tp] = self._done[tp] = start
+                await self._skip_lost(tp, beginnings[tp])
+        # Faust does not seek to a committed offset of 0.
+        await self._app.consumer.seek_wait({tp: self._next[tp] for tp in sources})
+        READY.set(1)
+        log.info("engine.ready", partitions=len(sources))
+
+    async def pump(self, agent: _Agent, stream: Any) -> None:
+        """Faust's agent: all that it does is to hand over."""
+        with _ends_the_process(f"agent of {agent.topic}"):
+            async for event in stream.noack().events():
+                await agent.inbox.put(event.message)
+
+    async def _work(self, agent: _Agent) -> None:
+        with _ends_the_process(f"agent of {agent.topic}"):
+            while True:
+                messages = await self._arrived(agent)
+                async with agent.busy:
+                    behind = self._behind(agent) if not messages else set()
+                    batch = []
+                    for message in messages:
+                        expected = self._next.get(message.tp)
+                        if expected is None or message.offset < expected:
+                            continue
+                        if message.offset > expected:
+                            behind.add(message.tp)
+                            continue
+                        self._next[message.tp] = expected + 1
+                        batch.append(message)
+                    if batch:
+                        await self._do(agent, batch)
+                    for tp in behind:
+                        await self._settle(tp)
+
+    async def _arrived(self, agent: _Agent) -> list[Any]:
+        """What came, up to BATCH_RECORDS_MAX; nothing, if nothing came for IDLE_S."""
+        inbox = agent.inbox
+        try:
+            messages = [await asyncio.wait_for(inbox.get(), IDLE_S)]
+        except TimeoutError:
+            return []
+        if inbox.qsize() < BATCH_RECORDS_MAX - 1:
+            await asyncio.sleep(BATCH_WAIT_S)
+        while len(messages) < BATCH_RECORDS_MAX and not inbox.empty():
+            messages.append(inbox.get_nowait())
+        return messages
+
+    def _behind(self, agent: _Agent) -> set[Any]:
+        """Partitions that have records which do not come by themselves: dropped, with none after them to show the gap."""
+        ends = {tp: self._app.consumer.highwater(tp) for tp in self._next if tp.topic == agent.topic}
+        return {tp for tp, end in ends.items() if end is not None and end > self._next[tp]}
+
+    async def _settle(self, tp: Any) -> None:
+        """The consumer is sent back to the next offset, or that offset moves to where the partition now begins."""
+        offset, tries, at = self._settled.get(tp, (-1, 0, 0.0))
+        if offset != self._next[tp]:
+            tries = 0
+        elif time.monotonic() - at < IDLE_S:
+            return  # already on its way: what comes meanwhile was fetched before
+        if tries == SETTLE_TRIES_MAX:
+            raise RuntimeError(f"{tp}: offset {self._next[tp]} does not come. Is the topic compacted, or written in transactions?")
+        await self._skip_lost(tp, (await self._app.consumer.earliest_offsets(tp))[tp])
+        self._settled[tp] = self._next[tp], tries + 1, time.monotonic()
+        GAPS.labels(tp.topic).inc()
+        await self._app.consumer.seek_wait({tp: self._next[tp]})
+
+    async def _skip_lost(self, tp: Any, beginning: int) -> None:
+        first = self._next[tp]
+        if beginning <= first:
+            return
+        log.error("engine.lost", topic=tp.topic, partition=tp.partition, first_offset=first, count=beginning - first)
+        await self._send([self.lost(tp.topic, tp.partition, first, beginning - first)])
+        LOST.labels(tp.topic).inc(beginning - first)
+        self._next[tp] = self._done[tp] = beginning
+
+    # A batch: effects first, state second, acknowledgement last.
+
+    async def _do(self, agent: _Agent, messages: Sequence[Any]) -> None:
+        overlay: dict[tuple[int, bytes], bytes] = {}
+        outgoing: list[Outgoing] = []
+        records = [_incoming(message) for message in messages]
+        if self.prepare is not None:
+            await self.prepare(records)
+        for record in records:
+            place = record.partition, record.key
+            row = overlay[place] if place in overlay else agent.read(*place)
+            decision = agent.decide(record, row)
+            outgoing += decision.send
+            if decision.row is not None:
+                overlay[place] = decision.row
+        await self._send(outgoing)
+        await self._write(agent, overlay)
+        for message in messages:
+            self._done[message.tp] = message.offset + 1
+        RECORDS.labels(agent.topic).inc(len(messages))
+
+    async def _send(self, outgoing: Iterable[Outgoing]) -> None:
+        """Returns when all in-sync replicas have acknowledged; records with one key stand in the order given."""
+        waits = []
+        for record in outgoing:
+            waits.append(await self._producer.send(record.topic, record.value, key=record.key, headers=list(record.headers)))
+            SENT.labels(record.topic).inc()
+        await asyncio.gather(*waits)
+
+    async def _write(self, agent: _Agent, overlay: Mapping[tuple[int, bytes], bytes]) -> None:
+        """Rows go to the changelog and, once that has them, to the store, just as recovery would bring them there."""
+        topic = self.changelog(agent.table)
+        waits = [await self._producer.send(topic, value, key=key, partition=partition) for (partition, key), value in overlay.items()]
+        acknowledged = await asyncio.gather(*waits)
+        agent.rows.apply_changelog_batch(
+            [
+                _Change(TP(topic, partition), at.offset, key, value)
+                for ((partition, key), value), at in zip(overlay.items(), acknowledged, strict=True)
+            ]
+        )
+
+    def committable(self, committed: Mapping[Any, int | None]) -> dict[Any, int]:
+        """Offsets to commit: up to these all is done, and it is more than is committed."""
+        return {tp: offset for tp, offset in self._done.items() if offset > (committed.get(tp) or 0)}
+
+    # A process that was stopped, and wakes when others have its partitions, must not write.
+
+    def alive(self) -> None:
+        """The coordinator has just answered us as a member of the group."""
+        self._alive_at = time.monotonic()
+
+    def _fence(self, client: Any) -> None:
+        """No request leaves `client` when the last heartbeat is older than the session time-out: we may be replaced."""
+        send = client.send
+
+        async def send_while_alive(*args: Any, **kwargs: Any) -> Any:
+            while self._alive_at is not None and time.monotonic() - self._alive_at > self.session_timeout_s:
+                await asyncio.sleep(0.1)  # either a heartbeat succeeds, or the partitions are revoked and the process ends
+            return await send(*args, **kwargs)
+
+        client.send = send_while_alive
+
+
+class _Change(NamedTuple):
+    """A changelog record in the form in which Faust's stores take it: an event and its message in one."""
+
+    tp: Any
+    offset: int
+    key: bytes
+    value: bytes
+
+    @property
+    def message(self) -> "_Change":
+        return self
+
+    @property
+    def partition(self) -> int:
+        return int(self.tp.partition)
+
+
+def _incoming(message: Any) -> Incoming:
+    return Incoming(
+        message.topic,
+        message.partition,
+        message.offset,
+        message.key or b"",
+        message.value,
+        tuple(message.headers or ()),
+        round(message.timestamp * 1000),
+    )
+
+
+def leave(code: int) -> NoReturn:
+    """The process ends at once. Nothing is cleaned up: what a kill leaves is always right, and Faust's own shutdown may hang."""
+    os._exit(code)
+
+
+class _ends_the_process:  # noqa: N801 - reads as what it does
+    """An exception inside ends the process: nothing after it may be acknowledged."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        if error is not None and not isinstance(error, asyncio.CancelledError | GeneratorExit | NotReady):
+            log.error("engine.failed", where=self.what, exc_info=error)
+            leave(FAILED)
+
+
+# What of Faust is replaced.
+
+
+class _Nothing(dict[Any, Any]):
+    """Faust's notes of the offsets that it has read: by these it drops records and takes holes for done. Holds nothing."""
+
+    def __getitem__(self, _tp: Any) -> None:
+        return None
+
+    def __setitem__(self, _tp: Any, _offset: Any) -> None:
+        pass
+
+
+class _Listener(driver.ConsumerRebalanceListener):  # type: ignore[misc]
+    def on_partitions_revoked(self, revoked: Any) -> Any:
+        if revoked:
+            log.warning("engine.assignment_ended")
+            leave(RESTART)
+        return super().on_partitions_revoked(revoked)
+
+
+class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    async def on_start(self) -> None:
+        await super().on_start()
+        coordinator, alive = self._consumer._coordinator, self.app.engine.alive
+        heartbeat = coordinator._do_heartbeat
+
+        async def noted_heartbeat() -> Any:
+            with _ends_the_process("heartbeat"):  # another process has our slot, or the group is closed to us
+                known = await heartbeat()
+                if known:
+                    alive()
+                return known
+
+        coordinator._do_heartbeat = noted_heartbeat
+
+    async def on_partitions_assigned(self, assigned: Any, generation_id: int = 0) -> None:
+        self.app.engine.alive()
+        await super().on_partitions_assigned(assigned, generation_id)
+
+
+class _Consumer(driver.Consumer):  # type: ignore[misc]
+    RebalanceListener = _Listener
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._read_offset = _Nothing()
+
+    def _new_consumer_thread(self) -> Any:
+        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def perform_seek(self) -> None:
+        committed = {TP(*tp): offset for tp, offset in (await self.seek_to_committed()).items()}
+        self._committed_offset.update(committed)
+        await self.app.engine.begin(committed)
+
+    def _filter_committable_offsets(self, _tps: Any) -> dict[Any, int]:
+        return dict(self.app.engine.committable(self._committed_offset))
+
+    async def force_commit(self, *args: Any, **kwargs: Any) -> Any:
+        committed = await super().force_commit(*args, **kwargs)
+        COMMITTED_AT.set_to_current_time()
+        return committed
+
+
+class _Transport(driver.Transport):  # type: ignore[misc]
+    Consumer = _Consumer
+
+
+class _Table(faust.Table):  # type: ignore[misc]
+    def apply_changelog_batch(self, batch: Any) -> None:
+        with _ends_the_process(f"table {self.name}"):  # Faust logs a failure here and goes on without the rows
+            super().apply_changelog_batch(batch)
+
+
+class _App(faust.App):  # type: ignore[misc]
+    engine: Engine
+
+    def _new_transport(self) -> Any:
+        return _Transport(self.conf.broker_consumer, self)
+
+
+def _make_app(engine: Engine) -> Any:
+    servers = engine.kafka["bootstrap_servers"]
+    servers = servers.split(",") if isinstance(servers, str) else servers
+    app = _App(
+        engine.group,
+        broker=[f"kafka://{server}" for server in servers],
+        broker_credentials=_credentials(engine.kafka),
+        store=engine.store,
+        datadir=str(engine.data),
+        Table=_Table,
+        key_serializer="raw",
+        value_serializer="raw",
+        web_enabled=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        topic_partitions=engine.partitions,
+        topic_replication_factor=engine.replication,
+        table_standby_replicas=0,
+        stream_wait_empty=False,
+        stream_buffer_maxsize=2 * BATCH_RECORDS_MAX,
+        broker_commit_interval=COMMIT_S,
+        broker_session_timeout=engine.session_timeout_s,
+        broker_request_timeout=max(90.0, 2 * engine.session_timeout_s),
+        broker_heartbeat_interval=min(3.0, engine.session_timeout_s / 5),
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=f"{engine.group}-{engine.slot}",
+    )
+    app.engine = engine
+    for agent in engine._agents.values():
+        _add_agent(app, agent)
+    return app
+
+
+def _add_agent(app: Any, agent: _Agent) -> None:
+    # Types on the Table itself: given through schema=, recovery takes the changelog for JSON and never ends.
+    # Small buffers: there is a database for each table and partition.
+    options = {"write_buffer_size": 2**20, "max_write_buffer_number": 2, "target_file_size_base": 2**22, "block_cache_size": 2**20}
+    agent.rows = table = app.Table(
+        agent.table,
+        partitions=app.conf.topic_partitions,
+        key_type=bytes,
+        value_type=bytes,
+        options=options if str(app.conf.store).startswith("rocksdb") else None,
+    )
+    if str(app.conf.store).startswith("rocksdb"):
+        agent.read = lambda partition, key: table.data._db_for_partition(partition).get(key)
+    else:
+        agent.read = lambda _partition, key: table.data.data.get(key)
+
+    async def pump(stream: Any) -> None:
+        await app.engine.pump(agent, stream)
+
+    topic = app.topic(agent.topic, key_type=bytes, value_type=bytes, partitions=app.conf.topic_partitions)
+    app.agent(topic, name=f"agent.{agent.topic}")(pump)
+
+
+def _credentials(kafka: Mapping[str, Any]) -> Any:
+    protocol = kafka.get("security_protocol", "PLAINTEXT")
+    context: ssl.SSLContext | None = kafka.get("ssl_context")
+    if protocol.startswith("SASL"):
+        return faust.SASLCredentials(
+            username=kafka.get("sasl_plain_username"),
+            password=kafka.get("sasl_plain_password"),
+            mechanism=kafka.get("sasl_mechanism", "PLAIN"),
+            ssl_context=context if protocol == "SASL_SSL" else None,
+        )
+    return faust.SSLCredentials(context) if protocol == "SSL" else None

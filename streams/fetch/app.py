@@ -1,0 +1,146 @@
+"""The fetch process: the records of `bigcommerce.webhooks` go to their stores, and each store reads by itself."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+from aiokafka import ConsumerRecord, TopicPartition
+
+from bigcommerce.client import BigCommerce
+from schemas.connection import kafka_options, producer
+from schemas.directory import Directory
+from schemas.failures import Undecodable
+from schemas.records import Decoder, origin_of
+from schemas.settings import Settings
+from schemas.topics import STAGES, WEBHOOKS, group
+from streams.consumer import BatchConsumer
+from streams.fetch.metrics import HELD, RECORDS
+from streams.fetch.rules.queue import Claim
+from streams.fetch.rules.route import RESOURCES, Look, Nowhere, Told, route
+from streams.fetch.store import StoreFetch
+from streams.fetch.writer import Fenced, Writer
+
+log = structlog.get_logger()
+
+IN_FLIGHT_MAX = 20_000  # records, of about 500 bytes; a store that waits holds its own of them
+TAKE_S = 0.2
+
+
+def main(settings: Settings, slot: int, session_timeout_s: float = 45.0) -> int:
+    """Work until SIGTERM or SIGINT, then 0; 75 when another process may own our partitions by now; 70 after a bug.
+
+    Raises Unavailable, WrongSetting where it cannot start.
+    """
+    return asyncio.run(Fetch(settings, slot, session_timeout_s).run())
+
+
+class Fetch:
+    """One fetch process."""
+
+    def __init__(self, settings: Settings, slot: int, session_timeout_s: float) -> None:
+        """Raises WrongSetting."""
+        self._settings = settings
+        self._directory = Directory(settings)
+        options, prefix = kafka_options(settings), settings.topic_prefix
+        self._consumer = BatchConsumer(
+            options=options,
+            group=group(prefix, "fetch"),
+            topics=[prefix + topic.name for topic in STAGES["fetch"]],
+            slot=slot,
+            session_timeout_s=session_timeout_s,
+            in_flight_max=IN_FLIGHT_MAX,
+            on_revoked=self._forget,
+        )
+        self._options = options
+        self._decoder = Decoder(WEBHOOKS.messages)
+        self._stores: dict[str, StoreFetch] = {}
+
+    async def run(self) -> int:
+        """As `main`."""
+        async with contextlib.AsyncExitStack() as stack:
+            await self._directory.start()
+            stack.push_async_callback(self._directory.stop)
+            self._bigcommerce = await stack.enter_async_context(BigCommerce(self._settings.bigcommerce_api))
+            sender = producer(self._options)
+            stack.push_async_callback(sender.stop)
+            await sender.start()
+            self._writer = Writer(sender, self._settings.topic_prefix, self._consumer.fenced)
+            await self._consumer.start()
+            stack.push_async_callback(self._consumer.stop)
+            return await self._work_until_told()
+
+    async def _work_until_told(self) -> int:
+        loop = asyncio.get_running_loop()
+        work = asyncio.create_task(self._work())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, work.cancel)
+        try:
+            await work
+        except asyncio.CancelledError:
+            log.info("fetch ends")
+            return 0
+        except ExceptionGroup as failed:
+            if failed.split(Fenced)[1] is None:
+                log.warning("fetch was away for too long, another process may have its work: it starts again")
+                return 75
+            log.exception("a bug: fetch ends without acknowledging")
+            return 70
+        raise AssertionError("it works for ever")
+
+    async def _work(self) -> None:
+        async with asyncio.TaskGroup() as self._tasks:
+            while True:
+                for record in await self._consumer.take(TAKE_S):
+                    await self._route(record)
+                for resource in RESOURCES:
+                    HELD.labels(resource).set(sum(len(store.queues[resource].entries) for store in self._stores.values()))
+
+    async def _route(self, record: ConsumerRecord) -> None:
+        """The record is handed on to its store; it is done when what it causes is."""
+        origin = origin_of(record.topic, record.partition, record.offset, record.timestamp, record.headers)
+        store = ""
+        try:
+            message: Any = self._decoder.decode(record.value, record.headers)
+            store = message.store
+            target = route(message)
+        except Undecodable as error:
+            self._start(self._refuse(record, store, error))
+            return
+        match target:
+            case Look():
+                self._store(store).look(target, record, origin)
+            case Told():
+                self._start(self._store(store).end(target, record, origin))
+            case Nowhere(resource=resource):
+                RECORDS.labels(resource, "untracked").inc()
+                self._consumer.done(record)
+
+    async def _refuse(self, record: ConsumerRecord, store: str, error: Undecodable) -> None:
+        origin = origin_of(record.topic, record.partition, record.offset, record.timestamp, record.headers)
+        await (await self._writer.put_dead_letter(record, origin, store, error))
+        RECORDS.labels("", "dead_letter").inc()
+        self._consumer.done(record)
+
+    def _store(self, name: str) -> StoreFetch:
+        if name not in self._stores:
+            store = StoreFetch(name, self._directory, self._bigcommerce, self._writer, self._consumer.done)
+            self._stores[name] = store
+            for resource in RESOURCES:
+                self._start(store.run(resource))
+        return self._stores[name]
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.create_task(work)
+
+    async def _forget(self, revoked: frozenset[TopicPartition]) -> None:
+        """Nothing more is read for these partitions. What is being written is harmless twice: states carry their versions."""
+
+        def is_lost(claim: Claim) -> bool:
+            return TopicPartition(claim.record.topic, claim.record.partition) in revoked
+
+        for store in self._stores.values():
+            for queue in store.queues.values():
+                queue.forget(is_lost)

@@ -1,0 +1,12 @@
+"""What fetch counts; calls are counted in bigcommerce/client.py."""
+
+from prometheus_client import Counter, Gauge
+
+RECORDS = Counter(
+    "cartstream_fetch_records",
+    "Records of bigcommerce.webhooks that are done, by how they ended: read, known (an earlier read will do), "
+    "told (gone, says BigCommerce), gone (missing twice), untracked, dead_letter, removed (their store is)",
+    ["resource", "outcome"],
+)
+WRITTEN = Counter("cartstream_fetch_written", "Records written, by message", ["message"])
+HELD = Gauge("cartstream_fetch_held_ids", "Ids that wait for a read, in memory", ["resource"])

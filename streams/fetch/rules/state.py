@@ -1,0 +1,85 @@
+"""From an entity's body to the record that fetch writes of it."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from bigcommerce.carts import parse_cart
+from bigcommerce.customers import parse_customer
+from bigcommerce.orders import parse_order
+from bigcommerce.subscribers import parse_subscriber
+from schemas.entities import (
+    CartGone,
+    CartState,
+    CustomerGone,
+    CustomerState,
+    EntityGone,
+    EntityState,
+    OrderState,
+    SubscriberGone,
+    SubscriberState,
+)
+from schemas.keys import checkout_key, entity_key
+from schemas.topics import ACCOUNTS, CHECKOUTS, SUBSCRIBERS, Topic
+
+
+class Made(msgspec.Struct, frozen=True):
+    """A record to write, and what else matters of the entity in it."""
+
+    topic: Topic
+    key: str
+    state: EntityState
+    modified_ms: int
+    attributes: frozenset[str] = frozenset()  # ids, of which the names are wanted
+    account: str = ""  # the customer that it belongs to, "" for none
+    account_since_ms: int = 0  # the account as it was before that is of no use to it
+
+
+def make_state(store: str, resource: str, id: str, body: bytes, read_at_ms: int) -> Made:
+    """Raises Undecodable with the field at fault."""
+    return _MAKERS[resource](store, id, body, read_at_ms)
+
+
+def make_gone(store: str, resource: str, id: str, at_ms: int, read_at_ms: int) -> tuple[Topic, str, EntityGone] | None:
+    """The record of an entity that was found gone; None for an order: one that was never seen leaves nothing behind."""
+    match resource:
+        case "customer":
+            return ACCOUNTS, entity_key(store, id), CustomerGone(store=store, id=id, told=False, at_ms=at_ms, read_at_ms=read_at_ms)
+        case "subscriber":
+            return SUBSCRIBERS, entity_key(store, id), SubscriberGone(store=store, id=id, told=False, at_ms=at_ms, read_at_ms=read_at_ms)
+        case "cart":
+            return CHECKOUTS, checkout_key(store, id), CartGone(store=store, id=id, told=False, at_ms=at_ms, read_at_ms=read_at_ms)
+    return None
+
+
+def _customer(store: str, id: str, body: bytes, read_at_ms: int) -> Made:
+    customer = parse_customer(body)
+    state = CustomerState(store=store, id=id, version=customer.modified_ms, read_at_ms=read_at_ms, body=msgspec.Raw(body))
+    return Made(ACCOUNTS, entity_key(store, id), state, customer.modified_ms, attributes=frozenset(customer.attributes))
+
+
+def _subscriber(store: str, id: str, body: bytes, read_at_ms: int) -> Made:
+    modified_ms = parse_subscriber(body).modified_ms
+    state = SubscriberState(store=store, id=id, version=modified_ms, read_at_ms=read_at_ms, body=msgspec.Raw(body))
+    return Made(SUBSCRIBERS, entity_key(store, id), state, modified_ms)
+
+
+def _order(store: str, id: str, body: bytes, read_at_ms: int) -> Made:
+    order = parse_order(body)
+    state = OrderState(store=store, id=id, version=order.modified_ms, read_at_ms=read_at_ms, body=msgspec.Raw(body))
+    key = checkout_key(store, order.cart_id, id)
+    return Made(CHECKOUTS, key, state, order.modified_ms, account=order.customer_id, account_since_ms=order.created_ms)
+
+
+def _cart(store: str, id: str, body: bytes, read_at_ms: int) -> Made:
+    cart = parse_cart(body)
+    state = CartState(store=store, id=id, version=cart.version, read_at_ms=read_at_ms, body=msgspec.Raw(body))
+    return Made(CHECKOUTS, checkout_key(store, id), state, cart.updated_ms, account=cart.customer_id)
+
+
+_MAKERS: dict[str, Callable[[str, str, bytes, int], Made]] = {
+    "customer": _customer,
+    "subscriber": _subscriber,
+    "order": _order,
+    "cart": _cart,
+}

@@ -1,0 +1,317 @@
+"""One store's reads: a loop for each resource, so that none makes another wait, and no other store."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import Any
+
+import structlog
+from msgspec.structs import replace
+
+from bigcommerce.attributes import AttributeNames
+from bigcommerce.client import BigCommerce, StoreApi
+from bigcommerce.reads import IDS_PER_CALL_MAX, Read, read_cart, read_customers, read_order, read_orders, read_subscribers
+from schemas.directory import Directory
+from schemas.entities import CustomerState
+from schemas.failures import AccessLost, Reject, Undecodable
+from schemas.keys import webhook_key
+from schemas.records import Origin
+from schemas.topics import WEBHOOKS
+from streams.fetch.metrics import RECORDS, WRITTEN
+from streams.fetch.rules.plan import plan_calls
+from streams.fetch.rules.queue import Claim, Entry, Queue
+from streams.fetch.rules.route import RESOURCES, Look, Told
+from streams.fetch.rules.state import Made, make_gone, make_state
+from streams.fetch.writer import Writer
+
+log = structlog.get_logger()
+
+GATHER_S = 0.1  # from the first id to its call: others come with it
+CALL_EVERY_S = 0.4  # while ids keep coming: 200 a second make 80 a call
+CALLS_AT_ONCE = 3  # of carts and orders, which may need one each; what the client lets through
+ACCESS_TRIED_EVERY_S = 30.0
+ACCESS_LOOK_S = 0.5  # at the directory, where access may be mended
+ACCOUNT_READ_S = 600.0  # an account read within the last ten minutes is known well enough to its carts and orders
+UNREADABLE_TRIES = 3
+
+ReadCall = Callable[[StoreApi, list[str]], Awaitable[Read]]
+
+
+class StoreFetch:
+    """What one store has to be read."""
+
+    def __init__(self, store: str, directory: Directory, bigcommerce: BigCommerce, writer: Writer, done: Callable[[Any], None]) -> None:
+        """`done` acknowledges a record."""
+        self.store = store
+        self.queues = {resource: Queue() for resource in RESOURCES}
+        self._directory = directory
+        self._writer = writer
+        self._acknowledge = done
+        self._wake = {resource: asyncio.Event() for resource in RESOURCES}
+        self._api = StoreApi(bigcommerce, store.rpartition(".")[0], lambda: directory.by_store[store].access_token)
+        self._names = AttributeNames(self._api)
+
+    # what the records say
+
+    def look(self, look: Look, record: Any, origin: Origin) -> None:
+        """The record is done when a read shows what it speaks of."""
+        if self._add(look.resource, look.id, Claim(record, origin, look.until_ms, look.changed_ms)):
+            return
+        self._done(record, look.resource, "known")
+
+    async def end(self, told: Told, record: Any, origin: Origin) -> None:
+        """The deletion is on Kafka, behind any state of that entity, and everything that waited for it is done."""
+        ended = self.queues[told.resource].tell_gone(told.id, time.monotonic())
+        sent = [await self._put(told.topic, told.key, told.gone, origin)]
+        if told.then and not self.queues["order"].was_read(told.then.id, float("-inf"), told.then.at_ms):
+            sent.append(await self._put(WEBHOOKS, webhook_key(self.store, "order", told.then.id), told.then, origin))
+        await asyncio.gather(*sent)
+        self._end(told.resource, ended, "told")
+        self._done(record, told.resource, "told")
+
+    def _add(self, resource: str, id: str, claim: Claim) -> bool:
+        added = self.queues[resource].add(id, claim, time.monotonic())
+        if added:
+            self._wake[resource].set()
+        return added
+
+    # the loop of a resource
+
+    async def run(self, resource: str) -> None:
+        """Reads what is due, for ever."""
+        queue = self.queues[resource]
+        ids_max = CALLS_AT_ONCE if resource == "cart" else IDS_PER_CALL_MAX
+        while True:
+            await self._wait_for_work(resource)
+            if not await self._wait_for_access(resource):
+                continue
+            began = time.monotonic()
+            entries = queue.take(began, ids_max)
+            try:
+                await self._read(resource, entries)
+            except AccessLost as error:
+                log.warning("a store's ids wait: access is lost", store=self.store, resource=resource, error=str(error))
+                await self._wait_for_mending()
+            finally:
+                for entry in entries:
+                    queue.release(entry)
+            if len(entries) < ids_max:
+                await asyncio.sleep(began + CALL_EVERY_S - time.monotonic())
+
+    async def _wait_for_work(self, resource: str) -> None:
+        queue, wake = self.queues[resource], self._wake[resource]
+        while (wait_s := queue.due_in(time.monotonic())) is None or wait_s > 0:
+            wake.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await wake.wait()
+            await asyncio.sleep(GATHER_S)
+
+    async def _wait_for_access(self, resource: str) -> bool:
+        """True when the store may be read. False when it was removed: what waits for it is done with."""
+        store = await self._directory.known(self.store)
+        while store.paused and not store.removed:
+            await asyncio.sleep(ACCESS_LOOK_S)
+            store = self._directory.by_store[self.store]
+        if store.removed:
+            log.warning("ids of a store that was removed are not read", store=self.store, resource=resource)
+            for entry in list(self.queues[resource].entries.values()):
+                self._end(resource, self.queues[resource].tell_gone(entry.id, time.monotonic()), "removed")
+        return not store.removed
+
+    async def _wait_for_mending(self) -> None:
+        """Half a minute, or until the store's settings change."""
+        tried, until = self._directory.by_store[self.store], time.monotonic() + ACCESS_TRIED_EVERY_S
+        while time.monotonic() < until and self._directory.by_store[self.store] is tried:
+            await asyncio.sleep(ACCESS_LOOK_S)
+
+    # reads
+
+    async def _read(self, resource: str, entries: list[Entry]) -> None:
+        match resource:
+            case "customer":
+                await self._read_list(resource, entries, read_customers)
+            case "subscriber":
+                await self._read_list(resource, entries, read_subscribers)
+            case "cart":
+                await _all(self._read_list(resource, [entry], _one(read_cart)) for entry in entries)
+            case "order":
+                by_id = {int(entry.id): entry for entry in entries}
+                groups = [[by_id[number] for number in group] for group in plan_calls(by_id)]
+                for first in range(0, len(groups), CALLS_AT_ONCE):
+                    await _all(self._read_orders(group) for group in groups[first : first + CALLS_AT_ONCE])
+
+    async def _read_orders(self, group: list[Entry]) -> None:
+        """By range, then what lists leave out: the Incomplete ones by another range, the rest by its own address."""
+        left = group
+        if len(left) > 1:
+            left = await self._read_list("order", left, read_orders, last=False)
+        if len(left) > 1:
+            left = await self._read_list("order", left, _incomplete, last=False)
+        for entry in left:
+            await self._read_list("order", [entry], _one(read_order))
+
+    async def _read_list(self, resource: str, entries: list[Entry], call: ReadCall, *, last: bool = True) -> list[Entry]:
+        """Everything that the call finds is written and settled; what it does not find is missing if it is the last word, else returned.
+
+        What makes an answer unreadable is looked for by halves, so that its neighbours go on.
+        """
+        entries = [entry for entry in entries if not entry.ended]
+        if not entries:
+            return []
+        try:
+            read = await self._call(call, entries)
+        except Reject as error:
+            if len(entries) == 1:
+                await self._write(resource, [(entries[0], error)], 0)
+                return []
+            return [entry for half in _halves(entries) for entry in await self._read_list(resource, half, call, last=last)]
+        made = [(entry, _make(self.store, resource, entry.id, read)) for entry in entries if entry.id in read.found]
+        await self._write(resource, made, read.read_at_ms)
+        left = [entry for entry in entries if entry.id not in read.found]
+        if left and read.unnamed and last:
+            if len(entries) == 1:
+                await self._write(resource, [(entries[0], Undecodable("missing, or of another entity", "id"))], read.read_at_ms)
+                return []
+            parts = _halves(left) if len(left) > 1 else [left]
+            return [entry for part in parts for entry in await self._read_list(resource, part, call)]
+        if not last:
+            return left
+        await self._miss(resource, left, read.read_at_ms)
+        return []
+
+    async def _call(self, call: ReadCall, entries: list[Entry]) -> Read:
+        ids = [entry.id for entry in entries]
+        tries = UNREADABLE_TRIES if len(ids) == 1 else 1
+        for attempt in range(1, tries + 1):
+            try:
+                return await call(self._api, ids)
+            except Undecodable:
+                if attempt == tries:
+                    raise
+                await asyncio.sleep(attempt)  # what stands between us and BigCommerce may break an answer too
+        raise AssertionError("it was tried at least once")
+
+    # writes: effects first, acknowledgement last
+
+    async def _write(self, resource: str, made: list[tuple[Entry, Made | Reject]], read_at_ms: int) -> None:
+        await self._read_accounts(made)
+        sent = []
+        for entry, what in made:
+            named = await self._with_names(what) if isinstance(what, Made) and what.attributes else what
+            if not entry.ended:  # else its deletion was told meanwhile
+                sent.append((entry, *await self._send(resource, entry, named)))
+        await asyncio.gather(*(future for *_, future in sent))
+        queue = self.queues[resource]
+        for entry, what, _ in sent:
+            if entry.ended:
+                continue
+            if isinstance(what, Made):
+                self._end(resource, queue.settle(entry, time.monotonic(), read_at_ms, what.modified_ms), "read")
+            else:
+                self._end(resource, queue.give_up(entry), "dead_letter")
+
+    async def _send(self, resource: str, entry: Entry, what: Made | Reject) -> tuple[Made | Reject, asyncio.Future[Any]]:
+        """What became of it: a state that is too large for a record is rejected here."""
+        cause = entry.cause
+        if isinstance(what, Made):
+            try:
+                return what, await self._put(what.topic, what.key, what.state, cause.origin)
+            except Reject as error:
+                what = error
+        return what, await self._put_dead_letter(resource, entry, cause, what)
+
+    async def _put_dead_letter(self, resource: str, entry: Entry, cause: Claim, error: Reject) -> asyncio.Future[Any]:
+        log.warning("an entity cannot be read", store=self.store, resource=resource, id=entry.id, field=error.field, reason=error.reason)
+        WRITTEN.labels("dead-letter").inc()
+        part = f"{resource}-{entry.id}" if cause.on_done else ""
+        return await self._writer.put_dead_letter(cause.record, cause.origin, self.store, error, part)
+
+    async def _miss(self, resource: str, entries: list[Entry], read_at_ms: int) -> None:
+        queue = self.queues[resource]
+        sent: list[tuple[Entry, asyncio.Future[Any] | None]] = []
+        for entry in entries:
+            if entry.ended:
+                continue
+            if not queue.missing(entry, time.monotonic()):
+                queue.release(entry)
+                self._end(resource, queue.end_alongs(entry), "gone")
+                continue
+            gone = make_gone(self.store, resource, entry.id, entry.claims[0].origin.observed_at_ms, read_at_ms)
+            sent.append((entry, await self._put(*gone, entry.cause.origin) if gone else None))
+        await asyncio.gather(*(future for _, future in sent if future))
+        for entry, _ in sent:
+            if not entry.ended:
+                self._end(resource, queue.give_up(entry), "gone")
+
+    async def _read_accounts(self, made: Iterable[tuple[Entry, Made | Reject]]) -> None:
+        """The accounts of these carts and orders that were not read lately are read, and written if they are there."""
+        now, queue = time.monotonic(), self.queues["customer"]
+        ready: dict[str, asyncio.Future[None]] = {}
+        for entry, what in made:
+            if isinstance(what, Reject) or not what.account or what.account in ready:
+                continue
+            if queue.was_read(what.account, now - ACCOUNT_READ_S, what.account_since_ms):
+                continue
+            future = asyncio.get_running_loop().create_future()
+            claim = Claim(entry.cause.record, entry.cause.origin, 0, on_done=partial(_ready, future))
+            if self._add("customer", what.account, claim):
+                ready[what.account] = future
+        await asyncio.gather(*ready.values())
+
+    async def _with_names(self, made: Made) -> Made | Reject:
+        assert isinstance(made.state, CustomerState)
+        try:
+            return replace(made, state=replace(made.state, attribute_names=await self._names.of(made.attributes)))
+        except Reject as error:
+            return error
+
+    async def _put(self, topic: Any, key: str, message: Any, origin: Origin) -> asyncio.Future[Any]:
+        sent = await self._writer.put(topic, key, message, origin)
+        WRITTEN.labels(message.name).inc()
+        return sent
+
+    def _end(self, resource: str, claims: list[Claim], outcome: str) -> None:
+        for claim in claims:
+            if claim.on_done:
+                claim.on_done()
+            else:
+                self._done(claim.record, resource, outcome)
+
+    def _done(self, record: Any, resource: str, outcome: str) -> None:
+        RECORDS.labels(resource, outcome).inc()
+        self._acknowledge(record)
+
+
+def _make(store: str, resource: str, id: str, read: Read) -> Made | Reject:
+    try:
+        return make_state(store, resource, id, read.found[id], read.read_at_ms)
+    except Undecodable as error:
+        return error
+
+
+def _halves(entries: list[Entry]) -> tuple[list[Entry], list[Entry]]:
+    middle = len(entries) // 2
+    return entries[:middle], entries[middle:]
+
+
+def _one(call: Callable[[StoreApi, str], Awaitable[Read]]) -> ReadCall:
+    return lambda api, ids: call(api, ids[0])
+
+
+def _incomplete(api: StoreApi, ids: list[str]) -> Awaitable[Read]:
+    return read_orders(api, ids, incomplete=True)
+
+
+def _ready(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+async def _all(work: Iterable[Awaitable[object]]) -> None:
+    """Side by side, each to its end; then the first failure is raised."""
+    for result in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result

@@ -1,0 +1,109 @@
+"""The client against the BigCommerce simulator."""
+
+import asyncio
+import time
+
+import pytest
+import stamina
+
+from bigcommerce.client import CALLS_AT_ONCE_MAX, BigCommerce, StoreApi
+from schemas.failures import AccessLost, QuotaSpent, Reject, Unavailable
+from tests.bigcommerce.conftest import Shop
+
+CUSTOMERS = ("customers", "/v3/customers")
+
+
+async def test_an_answer_carries_its_body_and_bigcommerces_time(shop: Shop, api: StoreApi):
+    hour_ms = 3_600_000
+    await shop.knobs(clock_offset_ms=-hour_ms)
+    answer = await api.try_get(*CUSTOMERS)
+    assert (answer.status, answer.body[:9]) == (200, b'{"data":[')
+    assert abs(answer.read_at_ms + hour_ms - time.time() * 1000) < 60_000
+
+
+async def test_a_wrong_token_and_a_missing_permission_are_lost_access(shop: Shop, api: StoreApi):
+    await shop.change(forbidden=["customers"])
+    with pytest.raises(AccessLost):
+        await api.get(*CUSTOMERS)
+    shop.token = "revoked"
+    with pytest.raises(AccessLost):
+        await api.get("orders/one", "/v2/orders/1")
+
+
+async def test_the_token_is_the_present_one_at_each_call(shop: Shop, api: StoreApi):
+    shop.token, right = "revoked", shop.token
+    with pytest.raises(AccessLost):
+        await api.get(*CUSTOMERS)
+    shop.token = right
+    assert (await api.get(*CUSTOMERS)).status == 200
+
+
+async def test_a_429_says_how_long_to_wait(shop: Shop, api: StoreApi):
+    await shop.knobs(quota_window_ms=20_000)
+    await shop.change(quota=0)
+    with pytest.raises(QuotaSpent) as spent:
+        await api.try_get(*CUSTOMERS)
+    assert spent.value.after_s is not None
+    assert 0 < spent.value.after_s <= 20
+
+
+async def test_a_429_without_headers_says_nothing(shop: Shop, api: StoreApi):
+    await shop.knobs(throttle=1)
+    with pytest.raises(QuotaSpent) as spent:
+        await api.try_get(*CUSTOMERS)
+    assert spent.value.after_s is None
+
+
+@pytest.mark.parametrize("fault", ["error_5xx", "drop_connection"])
+async def test_what_may_work_later_is_unavailable(shop: Shop, api: StoreApi, fault: str):
+    await shop.knobs(**{fault: 1})
+    with pytest.raises(Unavailable):
+        await api.try_get(*CUSTOMERS)
+
+
+async def test_nobody_listening_is_unavailable():
+    async with BigCommerce("http://127.0.0.1:9") as nobody:
+        with pytest.raises(Unavailable):
+            await StoreApi(nobody, "abc123", lambda: "token").try_get(*CUSTOMERS)
+
+
+async def test_no_answer_in_time_is_unavailable(shop: Shop, api: StoreApi, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("bigcommerce.client.CALL_S_MAX", 0.05)
+    await shop.knobs(slow=1, slow_ms=60_000)
+    with pytest.raises(Unavailable):
+        await api.try_get(*CUSTOMERS)
+
+
+async def test_a_call_that_is_wrong_is_rejected(api: StoreApi):
+    with pytest.raises(Reject):
+        await api.get("customers", "/v3/customers", {"id:in": "none"})
+
+
+async def test_404_is_an_answer_only_where_it_may_be_one(api: StoreApi):
+    assert (await api.get("orders/one", "/v2/orders/999", may_be_missing=True)).status == 404
+    with pytest.raises(Unavailable):
+        await api.try_get("orders/one", "/v2/orders/999")
+
+
+async def test_faults_are_waited_out(shop: Shop, api: StoreApi):
+    await shop.knobs(error_5xx=0.2, throttle=0.2, drop_connection=0.2, slow=0.2, slow_ms=20)
+    with stamina.set_testing(True, attempts=100):  # no waits between tries
+        assert [(await api.get(*CUSTOMERS)).status for _ in range(20)] == [200] * 20
+    assert sum((await shop.calls()).values()) > 20
+
+
+async def test_a_spent_quota_is_waited_out_and_nothing_is_asked_meanwhile(shop: Shop, api: StoreApi):
+    await shop.knobs(quota_window_ms=600)
+    await shop.change(quota=6)
+    await asyncio.gather(*(api.get(*CUSTOMERS) for _ in range(14)))
+    calls = await shop.calls()
+    assert calls["GET /v3/customers 200"] == 14
+    assert calls.get("GET /v3/customers 429", 0) <= CALLS_AT_ONCE_MAX
+
+
+async def test_the_last_calls_of_a_window_are_spread_so_that_it_is_never_spent(shop: Shop, api: StoreApi):
+    await shop.knobs(quota_window_ms=1500)
+    await shop.change(quota=12)
+    for _ in range(20):
+        await api.get(*CUSTOMERS)
+    assert (await shop.calls()).get("GET /v3/customers 429", 0) == 0

@@ -1,0 +1,50 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bigcommerce.quota import pace, wait_after_429
+
+
+def headers(left: int, reset_ms: int = 15_000, quota: int = 150) -> dict[str, str]:
+    return {
+        "x-rate-limit-time-window-ms": "30000",
+        "x-rate-limit-time-reset-ms": str(reset_ms),
+        "x-rate-limit-requests-quota": str(quota),
+        "x-rate-limit-requests-left": str(left),
+    }
+
+
+def test_while_there_is_plenty_nothing_waits():
+    assert pace(headers(left=60)) == 0
+
+
+def test_the_last_third_is_spread_over_what_is_left_of_the_window():
+    assert pace(headers(left=30, reset_ms=15_000)) == 0.5
+
+
+def test_when_nothing_is_left_the_window_is_waited_out():
+    assert pace(headers(left=0, reset_ms=9_000)) == 9
+
+
+def test_without_the_headers_nothing_waits():
+    assert pace({}) == 0
+    assert pace({"x-rate-limit-requests-left": "0"}) == 0
+
+
+def test_after_a_429_the_window_is_waited_out_whatever_is_said_to_be_left():
+    assert wait_after_429(headers(left=35, reset_ms=12_500)) == 12.5
+
+
+def test_a_429_without_headers_names_no_wait():
+    assert wait_after_429({}) is None
+
+
+@given(st.integers(0, 1000), st.integers(0, 60_000), st.integers(0, 1000))
+def test_calls_at_this_pace_never_spend_more_than_is_left(left: int, reset_ms: int, quota: int):
+    gap_s = pace(headers(left, reset_ms, quota))
+    assert gap_s == 0 or gap_s * max(left, 1) >= reset_ms / 1000 * 0.999
+
+
+@given(st.dictionaries(st.sampled_from(["x-rate-limit-time-reset-ms", "x-rate-limit-requests-left", "x-rate-limit-requests-quota"]), st.text()))
+def test_headers_of_any_text_never_break_it(found: dict[str, str]):
+    assert pace(found) >= 0
+    assert (wait_after_429(found) or 0) >= 0

@@ -1,0 +1,48 @@
+import subprocess
+import sys
+
+import pytest
+
+from tests.ops.conftest import ROOT, Run
+
+COMMANDS = ["demo", "up", "ingest", "worker", "topics", "store", "lag", "dead-letters", "doctor", "schemas"]
+
+
+def test_help_names_every_command(run: Run):
+    ran = run("--help")
+    assert ran.code == 0
+    assert all(command in ran.out for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", [[], *[[command] for command in COMMANDS], ["store", "add"], ["dead-letters", "list"]])
+def test_every_command_has_help(run: Run, command: list[str]):
+    ran = run(*command, "--help")
+    assert ran.code == 0
+    assert "Usage: cartstream" in ran.out
+
+
+def test_help_loads_nothing_that_is_slow():
+    script = "import sys, ops.cli; print([name for name in ('aiokafka', 'pydantic', 'httpx', 'faust', 'rich.live') if name in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, cwd=ROOT, check=True)
+    assert ran.stdout == "[]\n"
+
+
+def test_wrong_usage_ends_with_2(run: Run):
+    for wrong in (["nonsense"], ["worker"], ["worker", "nonsense"], ["store", "add"], ["lag", "--nonsense"]):
+        assert run(*wrong).code == 2
+
+
+def test_a_wrong_setting_is_one_line_that_names_it(run: Run):
+    for command in (["topics"], ["up"], ["ingest"], ["worker", "fetch"], ["store", "list"], ["lag"], ["doctor"]):
+        ran = run(*command, partitions="many")
+        assert ran.code == 2
+        assert ran.err.startswith("cartstream: CARTSTREAM_PARTITIONS: ")
+        assert len(ran.err.splitlines()) == 1
+
+
+def test_kafka_that_is_away_ends_with_3_and_one_line(run: Run):
+    for command in (["topics"], ["up"], ["store", "list"], ["lag"], ["dead-letters", "list"]):
+        ran = run(*command, kafka="127.0.0.1:1")
+        assert ran.code == 3, command
+        assert [line for line in ran.err.splitlines() if line.startswith("cartstream: ")], ran.err
+        assert "Traceback" not in ran.err

@@ -1,0 +1,82 @@
+import base64
+import uuid
+
+import httpx
+
+from ops.topics import create_topics
+from schemas.settings import Settings
+from tests.ops.conftest import SECRET_KEY, Ran, Run, Shop
+
+
+def found(ran: Ran) -> dict[str, tuple[str, str]]:
+    return {check["check"]: (check["result"], check["what"]) for check in ran.json["checks"]}
+
+
+async def test_a_deployment_that_is_well_has_nothing_to_mend(run: Run, shop: Shop, settings: Settings):
+    await create_topics(settings)
+    assert shop.add(run).code == 0
+    ran = run("doctor", "--json")
+    assert ran.code == 0, ran.out
+    assert {check["result"] for check in ran.json["checks"]} == {"ok"}
+    assert {"Kafka", "topics", "stores", "BigCommerce token", "hooks", "Engagement key"} < set(found(ran))
+    shown = run("doctor")
+    assert shown.code == 0
+    assert max(map(len, shown.out.splitlines())) <= 100
+
+
+def test_settings_are_shown_with_their_secrets_hidden(run: Run, prefix: str):
+    ran = run("doctor", "--json", admin_token="open sesame", kafka_password="hush")
+    assert ran.json["settings"]["CARTSTREAM_TOPIC_PREFIX"] == prefix
+    assert ran.json["settings"]["CARTSTREAM_ADMIN_TOKEN"] == "(set, hidden)"
+    assert ran.json["settings"]["CARTSTREAM_SLOT"] == "(not set)"
+    for secret in (SECRET_KEY, "open sesame", "hush"):
+        assert secret not in ran.out + ran.err
+
+
+def test_missing_topics_are_wrong_and_the_command_that_makes_them_is_named(run: Run):
+    ran = run("doctor", "--json")
+    assert ran.code == 1
+    assert found(ran)["topics"][0] == "wrong"
+    assert "run `cartstream topics`" in found(ran)["topics"][1]
+
+
+def test_kafka_that_is_away_is_not_reachable(run: Run):
+    ran = run("doctor", "--json", kafka="127.0.0.1:1")
+    assert ran.code == 3
+    assert found(ran)["Kafka"][0] == "not reachable"
+
+
+async def test_what_is_wrong_with_a_store_is_named_with_its_mending(run: Run, shop: Shop, settings: Settings):
+    await create_topics(settings)
+    assert shop.add(run).code == 0
+    asleep, removed = shop.hooks()[:2]
+    shop.call("PUT", f"v3/hooks/{asleep['id']}", json={"is_active": False})
+    assert found(run("doctor", "--json"))["hooks"] == ("wrong", f"{asleep['scope']} deactivated; run `cartstream store add` for it again")
+    shop.call("DELETE", f"v3/hooks/{removed['id']}")
+    ran = run("doctor", "--json")
+    assert ran.code == 1
+    assert "1 of 24 are missing" in found(ran)["hooks"][1]
+
+    denied = {"token": shop.project, "keys": [{"id": "key", "secret": "secret", "denied": ["events.get"]}]}
+    httpx.post(f"{shop.engagement}/_sim/projects", json=denied).raise_for_status()
+    assert "lacks the permission Events > Get" in found(run("doctor", "--json"))["Engagement key"][1]
+    httpx.post(f"{shop.engagement}/_sim/projects", json={"token": shop.project, "keys": []}).raise_for_status()
+    assert "refuses the API key" in found(run("doctor", "--json"))["Engagement key"][1]
+
+    httpx.put(f"{shop.bigcommerce}/_sim/stores/{shop.hash}", json={"access_token": str(uuid.uuid4())}).raise_for_status()
+    ran = run("doctor", "--json")
+    assert found(ran)["BigCommerce token"][0] == found(ran)["hooks"][0] == "wrong"
+    away = run("doctor", "--json", bigcommerce_api="http://127.0.0.1:1")
+    assert found(away)["BigCommerce token"][0] == "not reachable"
+    assert away.code == 1  # Engagement's key is still wrong
+
+
+def test_a_new_key_is_one_that_is_taken(run: Run):
+    ran = run("doctor", "--new-key", secret_key="not a key")
+    assert ran.code == 0
+    assert len(base64.urlsafe_b64decode(ran.out.strip())) == 32
+    refused = run("doctor", secret_key="not a key")
+    assert refused.code == 2
+    assert refused.err.startswith("cartstream: CARTSTREAM_SECRET_KEY: must be 32 bytes")
+    assert len(refused.err.splitlines()) == 1
+    assert found(run("doctor", "--json", secret_key=ran.out.strip()))["secret key"][0] == "ok"

@@ -1,0 +1,82 @@
+import time
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from ops.lag import Lag, Sample, clear_in_s, lag_of
+from ops.topics import create_topics
+from schemas.connection import kafka_options, producer
+from schemas.settings import Settings
+from schemas.topics import COMMANDS, STAGES, WEBHOOKS, group
+from tests.ops.conftest import Run
+
+
+async def send(settings: Settings, topic: str, count: int, age_s: int) -> None:
+    sender = producer(kafka_options(settings))
+    await sender.start()
+    for number in range(count):
+        await sender.send_and_wait(topic, b"x", partition=1, timestamp_ms=int((time.time() - age_s) * 1000) + number)
+    await sender.stop()
+
+
+async def commit(settings: Settings, stage: str, tp: TopicPartition, offset: int) -> None:
+    consumer = AIOKafkaConsumer(**kafka_options(settings), group_id=group(settings.topic_prefix, stage), enable_auto_commit=False)
+    await consumer.start()
+    consumer.assign([tp])
+    await consumer.commit({tp: offset})
+    await consumer.stop()
+
+
+async def test_lag_counts_the_records_and_the_age_of_the_first_that_is_not_committed(run: Run, settings: Settings, prefix: str):
+    await create_topics(settings)
+    webhooks, commands = TopicPartition(prefix + WEBHOOKS.name, 1), TopicPartition(prefix + COMMANDS.name, 1)
+    await send(settings, webhooks.topic, 2, age_s=7200)
+    await send(settings, webhooks.topic, 3, age_s=600)
+    await commit(settings, "fetch", webhooks, 2)
+    await send(settings, commands.topic, 1, age_s=0)
+    await commit(settings, "deliver", commands, 1)
+
+    ran = run("lag", "--json")
+    assert ran.code == 0, ran.err
+    found = {(row["stage"], row["topic"], row["partition"]): row for row in ran.json}
+    assert len(found) == 4 * sum(map(len, STAGES.values()))
+    behind = found["fetch", webhooks.topic, 1]
+    assert (behind["records"], behind["waits_for"]) == (3, "BigCommerce")
+    assert 600 <= behind["seconds"] < 7200
+    assert (behind["rate_in"], behind["rate_out"], behind["clear_in_s"]) == (0.0, 0.0, None)
+    assert sum(row["records"] for row in ran.json) == 3
+    assert found["deliver", commands.topic, 1] == {
+        "stage": "deliver",
+        "topic": commands.topic,
+        "partition": 1,
+        "records": 0,
+        "seconds": 0.0,
+        "rate_in": 0.0,
+        "rate_out": 0.0,
+        "clear_in_s": 0.0,
+        "waits_for": None,
+    }
+
+    shown = run("lag").out
+    assert "BigCommerce" in shown
+    assert webhooks.topic in shown
+    assert commands.topic not in shown
+    assert max(map(len, shown.splitlines())) <= 100
+
+
+def test_rates_are_what_came_and_went_between_two_samples():
+    tp = TopicPartition("bigcommerce.webhooks", 0)
+    before, now = Sample(10.0, {tp: 100}, {tp: 40}), Sample(12.0, {tp: 120}, {tp: 90})
+    assert lag_of("fetch", tp, before, now, 3.21) == Lag("fetch", tp.topic, 0, 30, 3.2, 10.0, 25.0, 2.0, "BigCommerce")
+
+
+def test_what_grows_or_stands_has_no_time_to_clear():
+    assert clear_in_s(10, 5.0, 4.0) is None
+    assert clear_in_s(10, 0.0, 0.0) is None
+    assert clear_in_s(0, 5.0, 5.0) == 0.0
+    assert clear_in_s(10, 1.0, 3.0) == 5.0
+
+
+def test_lag_without_topics_says_what_to_run(run: Run):
+    refused = run("lag")
+    assert refused.code == 3
+    assert "run `cartstream topics`" in refused.err

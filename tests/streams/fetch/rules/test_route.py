@@ -1,0 +1,74 @@
+from pathlib import Path
+
+import orjson
+import pytest
+
+from schemas.entities import CartGone, CustomerGone, SubscriberGone
+from schemas.failures import Undecodable
+from schemas.topics import ACCOUNTS, CHECKOUTS, SUBSCRIBERS
+from schemas.webhooks import LookAt, WebhookReceived
+from streams.fetch.rules.route import SETTLED_MS, Look, Nowhere, Told, route
+
+EXAMPLES = Path(__file__).parents[3] / "examples" / "bigcommerce" / "webhooks"
+AT_MS = 1_561_479_335_000
+
+
+def webhook(scope: str, id: str = "32", *, created_at: int | None = AT_MS // 1000, **data: object) -> WebhookReceived:
+    resource = scope.split("/")[1]
+    body = {"scope": scope, "data": {"type": resource, "id": id, **data}} | ({"created_at": created_at} if created_at else {})
+    return WebhookReceived(
+        store="abc.1", resource=resource, id=id, scope=scope, received_at_ms=AT_MS + 900, body=orjson.dumps(body).decode()
+    )
+
+
+def test_a_change_is_looked_at_until_it_has_settled_and_shows():
+    assert route(webhook("store/customer/updated")) == Look("customer", "32", AT_MS + SETTLED_MS, AT_MS)
+    assert route(webhook("store/order/statusUpdated", status={"new_status_id": 11})) == Look("order", "32", AT_MS + SETTLED_MS, AT_MS)
+
+
+@pytest.mark.parametrize("scope", ["store/customer/address/updated", "store/cart/lineItem/created", "store/order/message/created"])
+def test_a_change_of_a_part_does_not_ask_for_a_newer_entity(scope: str):
+    target = route(webhook(scope, address={"customer_id": 32}, cartId="32", order_id=32))
+    assert isinstance(target, Look)
+    assert target.changed_ms == 0
+
+
+def test_a_webhook_without_a_time_counts_from_its_receipt():
+    assert route(webhook("store/customer/updated", created_at=None)) == Look("customer", "32", AT_MS + 900 + SETTLED_MS, 0)
+
+
+@pytest.mark.parametrize(
+    ("resource", "topic", "kind"), [("customer", ACCOUNTS, CustomerGone), ("subscriber", SUBSCRIBERS, SubscriberGone), ("cart", CHECKOUTS, CartGone)]
+)
+def test_a_told_deletion_is_written_without_a_read(resource: str, topic: object, kind: type):
+    gone = kind(store="abc.1", id="32", told=True, at_ms=AT_MS, read_at_ms=0)
+    assert route(webhook(f"store/{resource}/deleted")) == Told(resource, "32", topic, "abc.1/32", gone)
+
+
+def test_a_converted_cart_is_gone_and_its_order_is_looked_at():
+    body = (EXAMPLES / "cart_converted.json").read_text()
+    id, at_ms = orjson.loads(body)["data"]["id"], orjson.loads(body)["created_at"] * 1000
+    target = route(WebhookReceived(store="abc.1", resource="cart", id=id, scope="store/cart/converted", received_at_ms=1, body=body))
+    assert isinstance(target, Told)
+    assert target.gone == CartGone(store="abc.1", id=id, told=True, converted=True, at_ms=at_ms, read_at_ms=0)
+    assert target.then
+    assert (target.then.resource, target.then.id, target.then.at_ms) == ("order", "252", at_ms)
+
+
+def test_a_deleted_address_leaves_its_customer_alive():
+    assert isinstance(route(webhook("store/customer/address/deleted", address={"customer_id": 32})), Look)
+
+
+def test_a_look_at_wants_a_read_from_its_time_on():
+    assert route(LookAt(store="abc.1", resource="customer", id="5", why="", at_ms=77)) == Look("customer", "5", 77, 0)
+
+
+@pytest.mark.parametrize("resource", ["other", "product"])
+def test_what_is_not_tracked_leads_nowhere(resource: str):
+    received = WebhookReceived(store="abc.1", resource=resource, id="-", scope="", received_at_ms=1, body="anything")
+    assert route(received) == Nowhere(resource)
+
+
+def test_a_webhook_that_cannot_be_read_is_undecodable():
+    with pytest.raises(Undecodable):
+        route(WebhookReceived(store="abc.1", resource="cart", id="1", scope="", received_at_ms=1, body="[]"))

@@ -1,0 +1,325 @@
+"""The batch consumer against a real Kafka, with session time-outs of 6 s (the broker's least)."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from ops.embedded_kafka import EmbeddedKafka
+from streams.consumer import BatchConsumer
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SESSION_S = 6
+PARTITIONS = 4
+
+
+async def make_topic(kafka: str, topic: str, partitions: int = PARTITIONS) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(topic, partitions, 1)])
+    finally:
+        await admin.close()
+
+
+async def send(kafka: str, topic: str, values: range, partitions: int = PARTITIONS) -> None:
+    """Value n goes to partition n mod `partitions`."""
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    try:
+        await asyncio.gather(*[await producer.send(topic, b"%d" % n, partition=n % partitions) for n in values])
+    finally:
+        await producer.stop()
+
+
+async def committed(kafka: str, group: str, topic: str, partitions: int = PARTITIONS) -> list[int | None]:
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, group_id=group, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        return [await consumer.committed(TopicPartition(topic, p)) for p in range(partitions)]
+    finally:
+        await consumer.stop()
+
+
+def consumer_of(kafka: str, topic: str, slot: int = 0, **options: object) -> BatchConsumer:
+    return BatchConsumer(
+        options={"bootstrap_servers": kafka},
+        group=f"{topic}-group",
+        topics=[topic],
+        slot=slot,
+        session_timeout_s=SESSION_S,
+        **options,
+    )
+
+
+@contextlib.asynccontextmanager
+async def running(consumer: BatchConsumer) -> AsyncIterator[BatchConsumer]:
+    await consumer.start()
+    try:
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def until(condition: Callable[[], Awaitable[bool] | bool], within_s: float = 40) -> None:
+    deadline = time.monotonic() + within_s
+    while True:
+        found = condition()
+        if found if isinstance(found, bool) else await found:
+            return
+        assert time.monotonic() < deadline, "not within its time"
+        await asyncio.sleep(0.05)
+
+
+async def take(consumer: BatchConsumer, count: int, within_s: float = 40) -> list[ConsumerRecord]:
+    taken: list[ConsumerRecord] = []
+    deadline = time.monotonic() + within_s
+    while len(taken) < count:
+        taken += await consumer.take(0.2)
+        assert time.monotonic() < deadline, f"{len(taken)} of {count} records"
+    return taken
+
+
+def values(records: list[ConsumerRecord]) -> list[int]:
+    return sorted(int(record.value) for record in records)
+
+
+async def test_a_new_group_begins_at_the_beginning_and_each_partition_keeps_its_order(kafka: str, prefix: str) -> None:
+    topic = f"{prefix}in"
+    await make_topic(kafka, topic)
+    await send(kafka, topic, range(400))
+    async with running(consumer_of(kafka, topic)) as consumer:
+        taken = await take(consumer, 400)
+    assert values(taken) == list(range(400))
+    for partition in range(PARTITIONS):
+        offsets = [record.offset for record in taken if record.partition == partition]
+        assert offsets == sorted(offsets)
+
+
+async def test_nothing_beyond_the_first_record_that_is_not_done_is_committed(kafka: str, prefix: str) -> None:
+    topic = f"{prefix}in"
+    await make_topic(kafka, topic, 1)
+    await send(kafka, topic, range(10), 1)
+    tp = TopicPartition(topic, 0)
+    async with running(consumer_of(kafka, topic)) as consumer:
+        taken = await take(consumer, 10)
+        for record in reversed(taken):
+            if record.offset != 3:
+                consumer.done(record)
+        await consumer.commit()
+        assert (consumer.committed(tp), consumer.held(tp)) == (3, 7)
+        assert await committed(kafka, f"{topic}-group", topic, 1) == [3]
+        consumer.done(taken[3])
+        assert consumer.held(tp) == 0
+        await until(lambda: consumer.committed(tp) == 10)  # by itself, within about a second
+    assert await committed(kafka, f"{topic}-group", topic, 1) == [10]
+
+
+async def test_what_is_done_is_committed_at_the_end_and_the_rest_comes_again(kafka: str, prefix: str) -> None:
+    topic = f"{prefix}in"
+    await make_topic(kafka, topic)
+    await send(kafka, topic, range(100))
+    async with running(consumer_of(kafka, topic)) as consumer:
+        for record in await take(consumer, 100):
+            if record.offset < 10:
+                consumer.done(record)
+    async with running(consumer_of(kafka, topic)) as again:
+        assert values(await take(again, 60)) == list(range(40, 100))
+
+
+async def test_no_more_than_in_flight_max_is_held_and_a_full_partition_does_not_stop_another(kafka: str, prefix: str) -> None:
+    topic = f"{prefix}in"
+    await make_topic(kafka, topic, 2)
+    await send(kafka, topic, range(200), 2)
+    async with running(consumer_of(kafka, topic, in_flight_max=20)) as consumer:
+        other: list[ConsumerRecord] = []
+        stuck: list[ConsumerRecord] = []
+        deadline = time.monotonic() + 40
+        while len(other) < 100 or len(stuck) < 10:  # partition 0 gets nothing done
+            assert time.monotonic() < deadline
+            for record in await consumer.take(0.1):
+                (stuck if record.partition == 0 else other).append(record)
+                if record.partition == 1:
+                    consumer.done(record)
+            assert sum(consumer.held(TopicPartition(topic, p)) for p in range(2)) <= 20
+        assert len(stuck) == consumer.held(TopicPartition(topic, 0)) == 10
+        assert await consumer.take(0.1) == []
+        for record in stuck:
+            consumer.done(record)
+        rest: list[ConsumerRecord] = []
+        while len(rest) + len(stuck) < 100:
+            assert time.monotonic() < deadline
+            for record in await consumer.take(0.1):
+                rest.append(record)
+                consumer.done(record)
+    assert values(stuck + rest) == list(range(0, 200, 2))
+
+
+async def test_an_assignment_is_told_with_its_bounds_before_any_record_of_it_is_taken(kafka: str, prefix: str) -> None:
+    topic = f"{prefix}in"
+    await make_topic(kafka, topic, 1)
+    await send(kafka, topic, range(10), 1)
+    told: list[dict[TopicPartition, tuple[int, int]]] = []
+    go_on = asyncio.Event()
+
+    async def on_assigned(bounds: dict[TopicPartition, tuple[int, int]]) -> None:
+        told.append(bounds)
+        await go_on.wait()
+
+    tp = TopicPartition(topic, 0)
+    async with running(consumer_of(kafka, topic, on_assigned=on_assigned)) as consumer:
+        await until(lambda: bool(told))
+        for _ in range(10):
+            assert await consumer.take(0.1) == []
+        go_on.set()
+        for record in (await take(consumer, 10))[:4]:
+            consumer.done(record)
+    async with running(consumer_of(kafka, topic, on_assigned=on_assigned)) as consumer:
+        assert len(await take(consumer, 6)) == 6
+    assert told == [{tp: (0, 10)}, {tp: (4, 10)}]
+
+
+async def test_what_fails_in_a_callback_is_raised_by_take(kafka: str, prefix: str) -> None:
+    topic = f"{prefix}in"
+    await make_topic(kafka, topic)
+
+    async def on_assigned(bounds: object) -> None:
+        raise LookupError("memory")
+
+    async with running(consumer_of(kafka, topic, on_assigned=on_assigned)) as consumer:
+        with pytest.raises(LookupError, match="memory"):
+            await take(consumer, 1)
+
+
+async def test_a_second_worker_gets_its_share_and_what_the_first_did_before_is_committed(kafka: str, prefix: str) -> None:
+    topic = f"{prefix}in"
+    await make_topic(kafka, topic)
+    await send(kafka, topic, range(100))
+    under_way: list[ConsumerRecord] = []
+    revoked: list[frozenset[TopicPartition]] = []
+
+    async def finish(partitions: frozenset[TopicPartition]) -> None:
+        revoked.append(partitions)
+        for record in under_way:  # a call under way that ends while the partitions go
+            first.done(record)
+
+    first, second = consumer_of(kafka, topic, slot=0, on_revoked=finish), consumer_of(kafka, topic, slot=1)
+    async with running(first):
+        taken = await take(first, 100)
+        under_way += taken[:50]
+        early = {(record.partition, record.offset) for record in taken[50:]}
+        async with running(second):
+            again: dict[int, set[int]] = {0: set(), 1: set()}
+
+            async def both_have_the_rest() -> bool:
+                for slot, consumer in enumerate((first, second)):
+                    for record in await consumer.take(0.1):
+                        again[slot].add(int(record.value))
+                        assert (record.partition, record.offset) in early
+                return sum(map(len, again.values())) >= 50
+
+            await until(both_have_the_rest)
+            for record in taken:
+                first.done(record)  # of an assignment that is over: ignored
+            await first.commit()
+            assert all(again.values())
+            assert not again[0] & again[1]
+            assert len(again[0] | again[1]) == 50
+    assert revoked[0] == {TopicPartition(topic, p) for p in range(PARTITIONS)}
+    assert sum(offset or 0 for offset in await committed(kafka, f"{topic}-group", topic)) == 50
+
+
+async def test_a_worker_that_is_back_in_time_gets_its_partitions_without_a_rebalance(kafka: str, prefix: str) -> None:
+    topic = f"{prefix}in"
+    await make_topic(kafka, topic)
+    other_revoked: list[frozenset[TopicPartition]] = []
+    assigned: list[set[TopicPartition]] = []
+
+    async def on_revoked(partitions: frozenset[TopicPartition]) -> None:
+        other_revoked.append(partitions)
+
+    async def on_assigned(bounds: dict[TopicPartition, tuple[int, int]]) -> None:
+        assigned.append(set(bounds))
+
+    async def have_two(*consumers: BatchConsumer) -> bool:
+        for consumer in consumers:
+            await consumer.take(0.05)
+        return len(assigned) > 0 and len(assigned[-1]) == 2
+
+    async with running(consumer_of(kafka, topic, slot=1, on_revoked=on_revoked)) as other:
+        async with running(consumer_of(kafka, topic, on_assigned=on_assigned)) as first:
+            await until(lambda: have_two(first, other))
+        before = len(other_revoked)
+        async with running(consumer_of(kafka, topic, on_assigned=on_assigned)) as back:
+            seen = len(assigned)
+            await until(lambda: len(assigned) > seen)
+            await until(lambda: have_two(back, other))
+            assert assigned[-1] == assigned[seen - 1]
+            assert len(other_revoked) == before
+
+
+WORKER = """
+import asyncio, sys, time
+from streams.consumer import BatchConsumer
+
+async def main():
+    consumer = BatchConsumer(options={"bootstrap_servers": sys.argv[1]}, group=sys.argv[2] + "-group", topics=[sys.argv[2]],
+                             slot=0, session_timeout_s=6)
+    await consumer.start()
+    taken = []
+    while not taken:
+        taken = await consumer.take(0.2)
+    print("took", consumer.fenced(), flush=True)
+    while not consumer.fenced():
+        await asyncio.sleep(0.02)
+    print("fenced", flush=True)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_process_that_was_stopped_and_wakes_is_fenced(kafka: str, prefix: str) -> None:
+    topic = f"{prefix}in"
+    await make_topic(kafka, topic)
+    await send(kafka, topic, range(4))
+    with subprocess.Popen([sys.executable, "-c", WORKER, kafka, topic], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            line = await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), 40)
+            assert line == "took False\n"
+            os.kill(process.pid, signal.SIGSTOP)
+            async with running(consumer_of(kafka, topic, slot=1)) as other:  # gets all once the first one's session is over
+                assert values(await take(other, 4)) == [0, 1, 2, 3]
+                os.kill(process.pid, signal.SIGCONT)
+                assert await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), 40) == "fenced\n"
+        finally:
+            process.kill()
+
+
+async def test_a_broker_that_was_away_and_is_back_costs_nothing(kafka_folder: Path, tmp_path: Path, prefix: str) -> None:
+    topic = f"{prefix}in"
+    with EmbeddedKafka(kafka_folder, tmp_path) as broker:
+        await make_topic(broker.address, topic)
+        await send(broker.address, topic, range(40))
+        options = {"bootstrap_servers": broker.address}
+        consumer = BatchConsumer(options=options, group=f"{topic}-group", topics=[topic], slot=0, session_timeout_s=12)
+        async with running(consumer):
+            done = await take(consumer, 40)
+            os.kill(broker.pid, signal.SIGKILL)
+            for record in done:
+                consumer.done(record)
+            broker.stop()
+            await asyncio.to_thread(broker.start)
+            await send(broker.address, topic, range(40, 80))
+            assert set(range(40, 80)) <= set(values(await take(consumer, 40)))
+        found = await committed(broker.address, f"{topic}-group", topic)
+        assert found == [10] * PARTITIONS

@@ -1,0 +1,26 @@
+"""A whole deployment of real processes for the tests that need one."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ops.demo.deployment import Deployment
+
+
+@pytest.fixture
+def deployment(kafka_folder: Path, tmp_path: Path) -> Iterator[Deployment]:
+    """Kafka and simulators run; `async with deployment.parts()` runs the rest. The parts' logs are shown when a test fails."""
+    found = Deployment(tmp_path, kafka_folder)
+    with found.servers():
+        yield found
+    for log in sorted(tmp_path.glob("*.log")):
+        print(f"== {log.name}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-15:]))
+
+
+async def wait_until(condition, deadline_s: float = 60, every_s: float = 0.2) -> None:
+    """Returns when `condition()` is true; fails after `deadline_s`."""
+    async with asyncio.timeout(deadline_s):
+        while not condition():
+            await asyncio.sleep(every_s)

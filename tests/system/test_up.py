@@ -1,0 +1,147 @@
+"""`cartstream up` as its user runs it: real processes and the embedded Kafka."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from ops.embedded_kafka import free_port
+
+pytestmark = pytest.mark.system
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = [sys.executable, "-P", "-m", "ops"]
+DEADLINE_S = 120
+PARTS = ["ingest", "fetch", "resolve", "deliver"]
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain until {what}"
+        time.sleep(0.1)
+
+
+def taken(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Up:
+    """`cartstream up` in a folder of its own."""
+
+    def __init__(self, folder: Path, kafka_folder: Path, **settings: str) -> None:
+        self.port = free_port()
+        self.data = folder / "data"
+        self.data.mkdir()
+        (self.data / "kafka").symlink_to(kafka_folder.resolve())  # the jars, fetched once for all tests
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("CARTSTREAM_")} | {
+            "PYTHONPATH": str(ROOT),
+            "CARTSTREAM_DATA": str(self.data),
+            "CARTSTREAM_LISTEN": f"127.0.0.1:{self.port}",
+            "CARTSTREAM_SECRET_KEY": "A" * 43 + "=",
+            **settings,
+        }
+        self.folder = folder
+        with open(folder / "log", "wb") as log:
+            self.process = subprocess.Popen([*COMMAND, "up"], env=self.environment, cwd=folder, stdout=log, stderr=log)
+
+    def ready(self) -> bool:
+        assert self.process.poll() is None, (self.folder / "log").read_text()
+        with contextlib.suppress(httpx.HTTPError):
+            return httpx.get(f"http://127.0.0.1:{self.port}/readyz").status_code == 200
+        return False
+
+    def parts(self) -> dict[str, int]:
+        """The processes of the parts, by name."""
+        found = {}
+        for child in psutil.Process(self.process.pid).children():
+            with contextlib.suppress(psutil.Error):
+                line = child.cmdline()
+                if "ops.part" in line:
+                    found[line[line.index("ops.part") + 1]] = child.pid
+        return found
+
+    def all_processes(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(150)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(10)
+
+
+def gone(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+@pytest.fixture
+def given_kafka(kafka: str, prefix: str, tmp_path: Path, kafka_folder: Path) -> Iterator[Up]:
+    """`up` beside a Kafka that is there already."""
+    settings = {"KAFKA": kafka, "TOPIC_PREFIX": prefix, "PARTITIONS": "2", "REPLICATION": "1"}
+    up = Up(tmp_path, kafka_folder, **{f"CARTSTREAM_{name}": value for name, value in settings.items()})
+    yield up
+    up.close()
+
+
+def test_a_part_that_is_killed_comes_back_and_sigterm_ends_all(given_kafka: Up):
+    up = given_kafka
+    until(up.ready, "ingest took webhooks")
+    until(lambda: set(up.parts()) == set(PARTS), "all parts ran")
+    before = up.parts()
+    for part in PARTS:
+        os.kill(before[part], signal.SIGKILL)
+    until(lambda: set(up.parts()) == set(PARTS) and not set(up.parts().values()) & set(before.values()), "all parts ran again")
+    until(up.ready, "ingest took webhooks again")
+    processes = up.all_processes()
+    up.process.terminate()
+    assert up.process.wait(150) == 0, (up.folder / "log").read_text()
+    assert all(gone(process) for process in processes)
+    assert not taken(up.port)
+
+
+def test_a_second_up_takes_the_next_slots(given_kafka: Up, tmp_path: Path, kafka_folder: Path):
+    until(lambda: set(given_kafka.parts()) == set(PARTS), "all parts of the first ran")
+    assert sorted(path.name for path in (given_kafka.data / "fetch").iterdir()) == ["0"]
+    environment = {**given_kafka.environment, "CARTSTREAM_LISTEN": f"127.0.0.1:{free_port()}"}
+    with open(tmp_path / "second", "wb") as log:
+        second = subprocess.Popen([*COMMAND, "up"], env=environment, cwd=tmp_path, stdout=log, stderr=log)
+    try:
+        until(lambda: (given_kafka.data / "deliver" / "1" / "lock").exists(), "the second held slot 1")
+    finally:
+        second.terminate()
+        second.wait(150)
+
+
+def test_without_a_kafka_up_brings_its_own_and_nothing_outlives_a_kill(tmp_path: Path, kafka_folder: Path):
+    if taken(9092):
+        pytest.skip("something else listens on 127.0.0.1:9092, where the embedded Kafka of `up` has to be")
+    up = Up(tmp_path, kafka_folder)
+    try:
+        until(up.ready, "ingest took webhooks")
+        lag = subprocess.run([*COMMAND, "lag", "--json"], env=up.environment, cwd=tmp_path, capture_output=True, timeout=60, check=False)
+        assert lag.returncode == 0, lag.stderr
+        processes = up.all_processes()
+        os.kill(up.process.pid, signal.SIGKILL)
+        up.process.wait(10)
+        until(lambda: all(gone(process) for process in processes), "all its processes were gone")
+        assert not taken(up.port)
+        assert not taken(9092)
+    finally:
+        up.close()
