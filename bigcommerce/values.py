@@ -21,7 +21,7 @@ def read_object(body: bytes) -> "Fields":
     """The JSON object in `body`. Raises Undecodable."""
     try:
         data = _json.decode(body)
-    except (msgspec.DecodeError, RecursionError, ValueError) as error:
+    except (msgspec.DecodeError, RecursionError, ArithmeticError, ValueError) as error:
         raise Undecodable(f"not JSON ({type(error).__name__})") from None
     if not isinstance(data, dict):
         raise Undecodable("not a JSON object")

@@ -49,7 +49,7 @@ def read_batch(status: int, headers: Mapping[str, str], body: bytes, ids: Sequen
     results = _read(status, headers, body).get("results")
     if not isinstance(results, list):
         raise Unavailable("Engagement's answer to a batch holds no results")
-    by_id = {result["command_id"]: result for result in results if isinstance(result, dict) and "command_id" in result}
+    by_id = {result["command_id"]: result for result in results if isinstance(result, dict) and isinstance(result.get("command_id"), str)}
     by_place = results if not by_id and len(results) == len(ids) else [None] * len(ids)
     return [_outcome(by_id.get(id, result)) for id, result in zip(ids, by_place, strict=True)]
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 ARTIFACT = "org.apache.kafka:kafka_2.13:4.1.1"
 SUMS = Path(__file__).with_name("kafka_jars.sha256")
+ROOT = Path(__file__).resolve().parent.parent
 START_S_MAX = 90.0  # a cold start takes about 5 s; a starved machine may need much longer
 STOP_S_MAX = 20.0
 
@@ -132,6 +133,7 @@ class EmbeddedKafka:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
+                env=os.environ | {"PYTHONPATH": str(ROOT)},
                 start_new_session=True,  # Ctrl-C in a terminal is for our process, which then ends the broker last
             )
         deadline = time.monotonic() + START_S_MAX

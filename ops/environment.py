@@ -1,10 +1,12 @@
 """The settings as every command sees them."""
 
 import os
+from pathlib import Path
 
 from schemas.settings import Settings
 from schemas.settings import load as load_settings
 
+ROOT = Path(__file__).resolve().parent.parent
 EMBEDDED = {"partitions": 4, "replication": 1}
 
 
@@ -25,6 +27,6 @@ def embedded(settings: Settings) -> bool:
 
 
 def for_children(settings: Settings) -> dict[str, str]:
-    """The environment of a child process that must see the very same Kafka."""
+    """The environment of a child process that must see the very same Kafka, and the same code wherever it is started."""
     ours = {name: str(getattr(settings, name)) for name in ("kafka", "partitions", "replication")}
-    return os.environ | {f"CARTSTREAM_{name.upper()}": value for name, value in ours.items()}
+    return os.environ | {f"CARTSTREAM_{name.upper()}": value for name, value in ours.items()} | {"PYTHONPATH": str(ROOT)}

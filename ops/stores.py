@@ -63,7 +63,7 @@ def add(settings: Settings, wanted: Wanted) -> int:
     if wanted.hooks and not settings.public_url:
         raise WrongSetting("CARTSTREAM_PUBLIC_URL: is not set; hooks need the address that BigCommerce reaches ingest at (or --no-hooks)")
     with _alone(settings.data):
-        store, changes = asyncio.run(_add(settings, wanted))
+        store, changes = asyncio.run(add_store(settings, wanted))
     output.say(f"{store.domain} ({store.currency}) is the store {store.store}; its people go to the project {store.project}.")
     if changes:
         counts = f"{len(changes.created)} created, {len(changes.mended)} mended, {len(changes.kept)} were there"
@@ -76,7 +76,8 @@ def add(settings: Settings, wanted: Wanted) -> int:
     return DONE
 
 
-async def _add(settings: Settings, wanted: Wanted) -> tuple[Store, HookChanges | None]:
+async def add_store(settings: Settings, wanted: Wanted) -> tuple[Store, HookChanges | None]:
+    """The store as it was written, its secrets readable, and what became of its hooks. Raises as `add`."""
     seal = Seal(settings)
     async with opened_directory(settings) as directory:
         before = directory.of_hash(wanted.hash)

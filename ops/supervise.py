@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import IO
 
 import structlog
 
@@ -34,7 +35,7 @@ class Child:
         self.name = name
         self._command, self._environment, self._inherits, self._log_file = command, environment, tuple(inherits), log_file
         self._process: asyncio.subprocess.Process | None = None
-        self._stopping = asyncio.Event()
+        self._stopping, self._ended = asyncio.Event(), asyncio.Event()
 
     @property
     def pid(self) -> int | None:
@@ -45,6 +46,17 @@ class Child:
 
         Returns after `stop`, or with WRONG_USAGE when the process says that its settings are wrong.
         """
+        try:
+            return await self._live_again_and_again()
+        finally:
+            self._ended.set()
+
+    async def stop(self) -> None:
+        """Ends the process: SIGTERM, after STOP_S_MAX seconds SIGKILL. Returns when it is gone; nothing starts again."""
+        self._stopping.set()
+        await self._ended.wait()
+
+    async def _live_again_and_again(self) -> int:
         pause_s = 0.0
         while not self._stopping.is_set():
             started = time.monotonic()
@@ -64,39 +76,34 @@ class Child:
         return DONE
 
     async def _one_life(self) -> int:
-        # A session of its own: Ctrl-C in a terminal is for us, and what the child started can be ended with it.
-        with contextlib.ExitStack() as opened:
-            log_to = opened.enter_context(open(self._log_file, "ab")) if self._log_file else None
+        """The exit code of one process, which lives until it ends by itself or until `stop`."""
+        with self._stderr() as stderr:
+            # A session of its own: Ctrl-C in a terminal is for us, and what the child started can be ended with it.
             process = self._process = await asyncio.create_subprocess_exec(
                 *self._command,
                 stdin=asyncio.subprocess.PIPE,
-                stderr=log_to,
+                stderr=stderr,
                 env=self._environment,
                 pass_fds=self._inherits,
                 start_new_session=True,
             )
-        if self._stopping.is_set():  # told while it was being started
-            process.terminate()
+        life, told = asyncio.ensure_future(process.wait()), asyncio.ensure_future(self._stopping.wait())
         try:
-            return await process.wait()
+            await asyncio.wait([life, told], return_when=asyncio.FIRST_COMPLETED)
+            if not life.done():
+                with contextlib.suppress(ProcessLookupError):
+                    process.terminate()
+                await asyncio.wait([life], timeout=STOP_S_MAX)
+            if not life.done():
+                log.warning("did not end in time and is killed", child=self.name, after_s=STOP_S_MAX)
         finally:
+            told.cancel()
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+        return await life
 
-    async def stop(self) -> None:
-        """Ends the process: SIGTERM, after STOP_S_MAX seconds SIGKILL. Nothing starts again."""
-        self._stopping.set()
-        process = self._process
-        if process is None or process.returncode is not None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-        try:
-            await asyncio.wait_for(process.wait(), STOP_S_MAX)
-        except TimeoutError:
-            log.warning("did not end in time and is killed", child=self.name, after_s=STOP_S_MAX)
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+    def _stderr(self) -> contextlib.AbstractContextManager[IO[bytes] | None]:
+        return open(self._log_file, "ab") if self._log_file else contextlib.nullcontext()
 
 
 def part(name: str, environment: dict[str, str], slot: Slot | None = None, log_file: Path | None = None) -> Child:

@@ -80,7 +80,8 @@ class Directory:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._follow
             self._follow = None
-            await self._consumer.stop()
+            with contextlib.suppress(asyncio.CancelledError):  # aiokafka's own, while Kafka is away
+                await self._consumer.stop()
 
     async def known(self, store: str) -> Store:
         """The store; waits until it is there: a record of a store that is not known yet waits."""

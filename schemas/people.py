@@ -70,15 +70,6 @@ class EmailTaken(PersonFact, frozen=True, kw_only=True):
     at_ms: int
 
 
-class EmailLeft(PersonFact, frozen=True, kw_only=True):
-    """An account moved away from this row's e-mail, which was not its home."""
-
-    name: ClassVar[str] = "email-left"
-    customer: str
-    home: str
-    at_ms: int
-
-
 class SubscriptionSeen(PersonFact, frozen=True, kw_only=True):
     """A subscriber's present state, for its e-mail's row."""
 

@@ -19,7 +19,7 @@ from schemas.entities import (
     SubscriberGone,
     SubscriberState,
 )
-from schemas.people import AccountGone, AccountSeen, Activity, EmailLeft, EmailTaken, SubscriptionGone, SubscriptionSeen
+from schemas.people import AccountGone, AccountSeen, Activity, EmailTaken, SubscriptionGone, SubscriptionSeen
 from schemas.records import Message
 from schemas.stores import Backfill, Deployment, Store
 from schemas.webhooks import LookAt, WebhookReceived
@@ -58,7 +58,7 @@ PRODUCTS = Topic("bigcommerce.products", "{s}/{product_id}", (ProductState, Prod
 PEOPLE = Topic(
     "people",
     "{project}/{h}",
-    (Activity, AccountSeen, AccountGone, EmailTaken, EmailLeft, SubscriptionSeen, SubscriptionGone),
+    (Activity, AccountSeen, AccountGone, EmailTaken, SubscriptionSeen, SubscriptionGone),
     "resolve",
     "resolve",
 )

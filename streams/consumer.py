@@ -2,7 +2,7 @@
 
 1. `take` hands out records; each stays held until all before it in its partition, and itself, are done.
 2. `done` marks one. The committed offset of a partition is the end of its run of done records, never beyond.
-3. About once a second that is committed. A kill costs what was done and not committed: it is done once more.
+3. Every `commit_s` that is committed. A kill costs what was done and not committed: it is done once more.
 4. On a rebalance `on_revoked` lets calls under way end, then what is done is committed and the rest forgotten.
 5. Members are static: a process that is back within the session time-out gets its partitions without a rebalance.
 """
@@ -21,7 +21,6 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 log = structlog.get_logger()
 
-COMMIT_S = 1.0
 RETRY_S = 1.0
 TAKE_RECORDS_MAX = 500  # so that no partition fills a whole turn
 
@@ -41,6 +40,7 @@ class BatchConsumer:
         slot: int,
         session_timeout_s: float = 45,
         in_flight_max: int = 10_000,
+        commit_s: float = 1.0,
         on_assigned: Assigned | None = None,
         on_revoked: Revoked | None = None,
     ) -> None:
@@ -54,6 +54,7 @@ class BatchConsumer:
         self._fence_s = session_timeout_s / 2
         self._topics = tuple(topics)
         self._in_flight_max = in_flight_max
+        self._commit_s = commit_s
         self._on_assigned = on_assigned
         self._on_revoked = on_revoked
         self._options = dict(
@@ -175,7 +176,7 @@ class BatchConsumer:
 
     async def _commit_now_and_then(self) -> None:
         while True:
-            await asyncio.sleep(COMMIT_S)
+            await asyncio.sleep(self._commit_s)
             try:
                 await self.commit()
             except TimeoutError:

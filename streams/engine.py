@@ -56,6 +56,7 @@ COMMIT_S = 1.0  # a kill repeats at most what this long brings
 IDLE_S = 1.0  # after so long without a record, look whether the partition has any
 SETTLE_TRIES_MAX = 30  # so often in a row sent back to one offset without getting it: give up this life
 KAFKA_WAIT_S = 30.0  # for a Kafka that does not answer at the start
+RECOVERY_STALL_S = 120.0
 STOP_S = 3.0  # for the batch in flight, then again for the last commit
 DAY_MS = 86_400_000
 
@@ -119,7 +120,6 @@ class _Agent:
     topic: str
     table: str
     decide: Decide
-    inbox: asyncio.Queue[Any] = field(default_factory=lambda: asyncio.Queue(BATCH_RECORDS_MAX))
     busy: asyncio.Lock = field(default_factory=asyncio.Lock)
     rows: Any = None  # the Faust table
     read: Callable[[int, bytes], bytes | None] = lambda partition, key: None  # noqa: ARG005
@@ -205,12 +205,12 @@ class Engine:
             await self._producer.start()
             self._fence(self._producer.client)
             self._app = _make_app(self)
-            tasks = [asyncio.create_task(self._start())]
-            tasks += [asyncio.create_task(self._work(agent)) for agent in self._agents.values()]
+            starting = asyncio.create_task(self._start())
             stop = asyncio.Event()
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, stop.set)
             await self._watch(stop)
+            starting.cancel()
             await self._stop()
 
     async def _check_topics(self) -> None:
@@ -228,16 +228,22 @@ class Engine:
             await self._app.start()
 
     async def _watch(self, stop: asyncio.Event) -> None:
-        """Returns when asked to stop; raises when a part of Faust has crashed, which it may do without a word."""
-        app = self._app
+        """Returns when asked to stop; raises when a part of Faust has crashed or hangs, which it may do without a word."""
+        recovered, recovered_at = None, 0.0
         while True:
             try:
                 await asyncio.wait_for(stop.wait(), 0.5)
                 return
             except TimeoutError:
-                for service in (app, app.consumer, app.consumer._thread, app.tables, app.tables.recovery, app._fetcher):
-                    if service.crashed:
-                        raise RuntimeError(f"{service.label} crashed") from service.crash_reason
+                app, recovery = self._app, self._app.tables.recovery
+            for service in (app, app.consumer, app.consumer._thread, app.tables, recovery, app._fetcher):
+                if service.crashed:
+                    raise RuntimeError(f"{service.label} crashed") from service.crash_reason
+            so_far = dict(recovery.active_offsets) if recovery.in_recovery else None
+            if so_far is None or so_far != recovered:
+                recovered, recovered_at = so_far, time.monotonic()
+            elif time.monotonic() - recovered_at > RECOVERY_STALL_S:
+                raise RuntimeError(f"tables do not recover further than {recovered}")
 
     async def _stop(self) -> NoReturn:
         """Let batches in flight end and commit, as far as that goes quickly; what is left undone comes again."""
@@ -255,6 +261,7 @@ class Engine:
         """The consumer stands where work goes on; at the first call for a partition that is its committed offset."""
         sources = [tp for tp in committed if tp.topic in self._agents]
         if new := [tp for tp in sources if tp not in self._next]:
+            await self._check_recovered([tp for tp in committed if tp.topic not in self._agents])
             beginnings = await self._app.consumer.earliest_offsets(*new)
             ends = await self._app.consumer.highwaters(*new)
             for tp in new:
@@ -269,16 +276,20 @@ class Engine:
         READY.set(1)
         log.info("engine.ready", partitions=len(sources))
 
-    async def pump(self, agent: _Agent, stream: Any) -> None:
-        """Faust's agent: all that it does is to hand over."""
-        with _ends_the_process(f"agent of {agent.topic}"):
-            async for event in stream.noack().events():
-                await agent.inbox.put(event.message)
+    async def _check_recovered(self, changelogs: Iterable[Any]) -> None:
+        """Raises where a table is behind its changelog: when one of its requests times out, Faust goes on without recovering."""
+        recovered = self._app.tables.recovery.active_offsets
+        for tp, end in (await self._app.consumer.highwaters(*changelogs)).items():
+            last = recovered.get(tp)
+            if end and (last is None or last < end - 1):
+                raise RuntimeError(f"{tp} ends at {end}, its table was recovered up to {last}")
 
-    async def _work(self, agent: _Agent) -> None:
+    async def work(self, agent: _Agent, stream: Any) -> NoReturn:
+        """The body of Faust's agent. It takes batches from the stream's queue, where Faust's own iteration takes one by one."""
+        queue = stream.channel.queue
         with _ends_the_process(f"agent of {agent.topic}"):
             while True:
-                messages = await self._arrived(agent)
+                messages = await _arrived(queue)
                 async with agent.busy:
                     behind = self._behind(agent) if not messages else set()
                     batch = []
@@ -295,19 +306,7 @@ class Engine:
                         await self._do(agent, batch)
                     for tp in behind:
                         await self._settle(tp)
-
-    async def _arrived(self, agent: _Agent) -> list[Any]:
-        """What came, up to BATCH_RECORDS_MAX; nothing, if nothing came for IDLE_S."""
-        inbox = agent.inbox
-        try:
-            messages = [await asyncio.wait_for(inbox.get(), IDLE_S)]
-        except TimeoutError:
-            return []
-        if inbox.qsize() < BATCH_RECORDS_MAX - 1:
-            await asyncio.sleep(BATCH_WAIT_S)
-        while len(messages) < BATCH_RECORDS_MAX and not inbox.empty():
-            messages.append(inbox.get_nowait())
-        return messages
+        raise AssertionError("unreachable")
 
     def _behind(self, agent: _Agent) -> set[Any]:
         """Partitions that have records which do not come by themselves: dropped, with none after them to show the gap."""
@@ -326,6 +325,7 @@ class Engine:
         await self._skip_lost(tp, (await self._app.consumer.earliest_offsets(tp))[tp])
         self._settled[tp] = self._next[tp], tries + 1, time.monotonic()
         GAPS.labels(tp.topic).inc()
+        log.info("engine.sent_back", topic=tp.topic, partition=tp.partition, offset=self._next[tp])
         await self._app.consumer.seek_wait({tp: self._next[tp]})
 
     async def _skip_lost(self, tp: Any, beginning: int) -> None:
@@ -415,6 +415,19 @@ class _Change(NamedTuple):
     @property
     def partition(self) -> int:
         return int(self.tp.partition)
+
+
+async def _arrived(queue: Any) -> list[Any]:
+    """The messages that came, up to BATCH_RECORDS_MAX; none, if none came for IDLE_S."""
+    try:
+        messages = [(await asyncio.wait_for(queue.get(), IDLE_S)).message]
+    except TimeoutError:
+        return []
+    if queue.qsize() < BATCH_RECORDS_MAX - 1:
+        await asyncio.sleep(BATCH_WAIT_S)
+    while len(messages) < BATCH_RECORDS_MAX and not queue.empty():
+        messages.append(queue.get_nowait().message)
+    return messages
 
 
 def _incoming(message: Any) -> Incoming:
@@ -580,11 +593,11 @@ def _add_agent(app: Any, agent: _Agent) -> None:
     else:
         agent.read = lambda _partition, key: table.data.data.get(key)
 
-    async def pump(stream: Any) -> None:
-        await app.engine.pump(agent, stream)
+    async def work(stream: Any) -> None:
+        await app.engine.work(agent, stream)
 
     topic = app.topic(agent.topic, key_type=bytes, value_type=bytes, partitions=app.conf.topic_partitions)
-    app.agent(topic, name=f"agent.{agent.topic}")(pump)
+    app.agent(topic, name=f"agent.{agent.topic}")(work)
 
 
 def _credentials(kafka: Mapping[str, Any]) -> Any:

@@ -130,17 +130,20 @@ def expected_properties(body: Json) -> Json:
 
 
 def subscribers(entities: Iterable[Json], held: Held, left: set[str]) -> Iterator[Row]:
-    """`left`: e-mails of deleted customers; what their subscriptions say is not sent again."""
+    """A person consents while any live subscription of the profile does.
+
+    `left`: e-mails of deleted customers; what their subscriptions say is not sent again.
+    """
     row, doubled = Row("subscribers' consents"), Row("consent events, each once")
-    for entity in entities:
-        id, body = str(entity["id"]), entity["body"]
-        if body["email"].strip().lower() in left:
+    known = {str(entity["id"]): entity for entity in entities}
+    for id, entity in known.items():
+        if entity["body"]["email"].strip().lower() in left:
             continue
-        profile = held.of.get(("subscriber_id", id))
-        last = last_consents(profile) if profile else {}
-        wanted = {c: k in body["consents"] and not entity["deleted_at_ms"] for k, c in CATEGORIES.items()}
-        wrong = [c for c, accepted in wanted.items() if (last.get(c) == "accept") != accepted]
-        silent = not entity["deleted_at_ms"] and not last
+        profile = held.of.get(("subscriber_id", id), {"soft": {"subscriber_id": [id]}, "events": []})
+        last = last_consents(profile)
+        live = [s["body"]["consents"] for s in map(known.get, profile["soft"]["subscriber_id"]) if s and not s["deleted_at_ms"]]
+        wrong = [c for k, c in CATEGORIES.items() if (last.get(c) == "accept") != any(k in consents for consents in live)]
+        silent = live and not last
         row.check(f"subscriber {id}", "has no consent event" if silent else "differs in " + ", ".join(wrong) if wrong else "")
     times = Counter((p["internal_id"], e["properties"]["category"], e["timestamp"]) for p, e in held.events["consent"])
     for place, count in times.items():
@@ -207,11 +210,8 @@ def _purchase_problem(body: Json, lines: list[Json], found: list[tuple[Json, Jso
         return "differs in " + ", ".join(differs)
     if of_deleted:
         return ""
-    if body["customer_id"]:
-        right = held.of.get(("customer_id", str(body["customer_id"])))
-    else:
-        right = held.of.get(("email_id", _email(body)))
-    return "" if right is profile else "stands on another person's profile"
+    whose = ("customer_id", str(body["customer_id"])) if body["customer_id"] else ("email_id", _email(body))
+    return "" if held.of.get(whose) is profile else "stands on another person's profile"
 
 
 def carts(entities: Iterable[Json], all_orders: Iterable[Json], held: Held, gone: dict[str, int]) -> Row:

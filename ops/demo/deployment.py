@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import io
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -14,10 +13,10 @@ from pydantic import SecretStr
 
 from ops import environment, slots, stores, supervise
 from ops.embedded_kafka import EmbeddedKafka, free_port
-from ops.topics import create_topics
+from ops.topics import admin_client, create_topics
 from schemas.settings import Settings
 from schemas.settings import load as load_settings
-from schemas.topics import STAGES
+from schemas.topics import STAGES, group
 from simulators import process
 
 PROJECT = "11111111-2222-3333-4444-555555555555"
@@ -77,8 +76,7 @@ class Deployment:
         file.write_bytes(orjson.dumps({"access_token": token, "api_key_id": key["id"], "api_secret": key["secret"]}))
         wanted = stores.Wanted(HASH, self._engagement_url, PROJECT, True, stores.read_secrets(str(file)))
         file.unlink()
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            await asyncio.to_thread(stores.add, self.settings, wanted)
+        await stores.add_store(self.settings, wanted)
         seen = self.environment()
         claimed = [slots.claim(self.folder, stage, None) for stage in STAGES]
         self.children = {"ingest": supervise.part("ingest", seen, log_file=self.log_file("ingest"))}
@@ -112,11 +110,14 @@ class Deployment:
         }
 
     async def _ready(self, lives: asyncio.Task[int]) -> None:
-        async with httpx.AsyncClient(timeout=2) as client:
-            async with asyncio.timeout(READY_S_MAX):
-                while not lives.done():
-                    with contextlib.suppress(httpx.HTTPError):
-                        if (await client.get(f"{self.settings.public_url}/readyz")).is_success:
-                            return
-                    await asyncio.sleep(0.1)
-        raise RuntimeError("a part cannot run; see its words above")
+        """Returns when ingest takes webhooks and every stage has its partitions."""
+        async with httpx.AsyncClient(timeout=2) as client, admin_client(self.settings) as admin, asyncio.timeout(READY_S_MAX):
+            while not lives.done():
+                with contextlib.suppress(httpx.HTTPError):
+                    # One group a request: aiokafka 0.14 cannot read an answer about several.
+                    answers = [await admin.describe_consumer_groups([group("", stage)]) for stage in STAGES]
+                    stable = all(answer.groups[0][2] == "Stable" for [answer] in answers)
+                    if stable and (await client.get(f"{self.settings.public_url}/readyz")).is_success:
+                        return
+                await asyncio.sleep(0.1)
+        raise RuntimeError(f"a part cannot run; see the logs in {self.folder}")

@@ -84,7 +84,6 @@ async def live(
     seconds: int,
     seed: int,
     watch: Callable[[int, int | None], Awaitable[None]],
-    trouble: dict[str, float] = TROUBLE,
 ) -> Summary:
     """The shop lives for `seconds`, comes to rest and is compared.
 

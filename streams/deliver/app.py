@@ -20,6 +20,7 @@ from streams.deliver.loop import Deliver, Fenced
 log = structlog.get_logger()
 
 IN_FLIGHT_MAX = 10_000  # records, of about a kilobyte each
+COMMIT_S = 0.25  # an anonymization waits for two commits
 
 
 def main(settings: Settings, slot: int, session_timeout_s: float = 45.0) -> int:
@@ -56,6 +57,7 @@ async def run(settings: Settings, slot: int, session_timeout_s: float, told: asy
             slot=slot,
             session_timeout_s=session_timeout_s,
             in_flight_max=IN_FLIGHT_MAX,
+            commit_s=COMMIT_S,
             on_assigned=deliver.begin,
             on_revoked=deliver.forget,
         )

@@ -241,7 +241,7 @@ class Deliver:
         metrics.COMMANDS.labels(how).inc()
         self._consumer.done(command.record)
         if lanes := self._lanes.get(command.source):
-            self._let_go(lanes.done(command, time.monotonic()))
+            lanes.done(command, time.monotonic())
 
     def _again(self, command: Pending, *, after_s: float = 0.0, unanswered: bool = False) -> None:
         """The same bytes go once more. A consent that was not answered is looked up first, once it would be applied."""

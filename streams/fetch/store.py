@@ -83,6 +83,7 @@ class StoreFetch:
         """Reads what is due, for ever."""
         queue = self.queues[resource]
         ids_max = CALLS_AT_ONCE if resource == "cart" else IDS_PER_CALL_MAX
+        await asyncio.sleep(GATHER_S)
         while True:
             await self._wait_for_work(resource)
             if not await self._wait_for_access(resource):

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bigcommerce.quota import pace, wait_after_429
+from bigcommerce.quota import LEFT, QUOTA, RESET, pace, wait_after_429
 
 
 def headers(left: int, reset_ms: int = 15_000, quota: int = 150) -> dict[str, str]:
@@ -44,7 +44,7 @@ def test_calls_at_this_pace_never_spend_more_than_is_left(left: int, reset_ms: i
     assert gap_s == 0 or gap_s * max(left, 1) >= reset_ms / 1000 * 0.999
 
 
-@given(st.dictionaries(st.sampled_from(["x-rate-limit-time-reset-ms", "x-rate-limit-requests-left", "x-rate-limit-requests-quota"]), st.text()))
+@given(st.dictionaries(st.sampled_from([RESET, LEFT, QUOTA]), st.text()))
 def test_headers_of_any_text_never_break_it(found: dict[str, str]):
     assert pace(found) >= 0
     assert (wait_after_429(found) or 0) >= 0

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import structlog
 
 from ops import supervise
 from ops.exits import DONE, FAILED, WRONG_USAGE
@@ -75,8 +76,9 @@ async def test_a_child_whose_assignment_ended_is_started_again_without_a_pause(t
 async def test_a_pause_between_lives_ends_when_told_to_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(supervise, "PAUSE_S_MIN", 3600.0)
     file = tmp_path / "lives"
-    told, watching = await watched(child(WRITES_ITS_PID + "sys.exit(70)", str(file)))
-    await until(lambda: lives(file) and gone(lives(file)[0]), "the first life ended")
+    with structlog.testing.capture_logs() as lines:
+        told, watching = await watched(child(WRITES_ITS_PID + "sys.exit(70)", str(file)))
+        await until(lambda: [line for line in lines if line.get("exit_code") == 70], "the pause began")
     told.set()
     assert await asyncio.wait_for(watching, DEADLINE_S) == DONE
     assert len(lives(file)) == 1

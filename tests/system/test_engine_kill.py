@@ -32,8 +32,8 @@ pytestmark = pytest.mark.system
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = 500
 RATE = 1_100  # facts a second
-SESSION_TIMEOUT_S = 8
-DONE_S_MAX = 90  # after the load has ended
+SESSION_TIMEOUT_S = 10
+DONE_S_MAX = 150  # for whatever is waited for: others may use the machine
 EXIT_S_MAX = 12
 CODES = {0, 75, -signal.SIGKILL, -signal.SIGTERM}  # the last: asked to stop while it was still importing
 
@@ -295,7 +295,7 @@ async def test_nothing_is_lost_doubled_or_reordered_when_workers_are_killed_unde
 
 
 async def test_a_kill_between_any_two_steps_of_a_batch_loses_nothing(trial: Trial):
-    trial.deaths = 0.002
+    trial.deaths = 0.004
     async with trial.under_load():
         a, b = trial.work(0), trial.work(1)
         await until(count_of(lambda: len(a.codes) + len(b.codes)), lambda deaths: deaths >= 6)
@@ -353,6 +353,19 @@ async def test_a_broker_that_is_killed_and_comes_back_costs_nothing(
                 await asyncio.to_thread(broker.start)
                 await trial.some_seconds(1, 3)
             await trial.check()
+
+
+@pytest.mark.parametrize("store", ["memory://"])
+async def test_a_rule_that_fails_ends_the_process_and_acknowledges_nothing_of_its_batch(trial: Trial):
+    await trial.load(1_000)
+    worker = trial.work(0)
+    await trial.working()
+    async with AIOKafkaProducer(bootstrap_servers=trial.bootstrap) as producer:
+        bad = await producer.send_and_wait(f"{trial.prefix}in", b"no fact", key=b"k0")
+    await trial.load(1_000)
+    await until(count_of(lambda: worker.codes.count(70)), lambda failures: failures >= 2)
+    assert (await committed_offsets(trial))[TopicPartition(bad.topic, bad.partition)] <= bad.offset
+    await worker.retire(signal.SIGKILL)
 
 
 async def test_records_that_retention_removed_unread_are_reported_and_the_rest_goes_on(trial: Trial):

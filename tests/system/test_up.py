@@ -37,9 +37,9 @@ def taken(port: int) -> bool:
 
 
 class Up:
-    """`cartstream up` in a folder of its own."""
+    """`cartstream up`, or another command that runs parts, in a folder of its own."""
 
-    def __init__(self, folder: Path, kafka_folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, kafka_folder: Path, command: tuple[str, ...] = ("up",), **settings: str) -> None:
         self.port = free_port()
         self.data = folder / "data"
         self.data.mkdir()
@@ -53,7 +53,7 @@ class Up:
         }
         self.folder = folder
         with open(folder / "log", "wb") as log:
-            self.process = subprocess.Popen([*COMMAND, "up"], env=self.environment, cwd=folder, stdout=log, stderr=log)
+            self.process = subprocess.Popen([*COMMAND, *command], env=self.environment, cwd=folder, stdout=log, stderr=log)
 
     def ready(self) -> bool:
         assert self.process.poll() is None, (self.folder / "log").read_text()
@@ -116,6 +116,24 @@ def test_a_part_that_is_killed_comes_back_and_sigterm_ends_all(given_kafka: Up):
     assert not taken(up.port)
 
 
+def test_a_worker_watches_over_its_process(kafka: str, prefix: str, tmp_path: Path, kafka_folder: Path):
+    settings = {"KAFKA": kafka, "TOPIC_PREFIX": prefix, "PARTITIONS": "2", "REPLICATION": "1", "SLOT": "5"}
+    worker = Up(tmp_path, kafka_folder, ("worker", "deliver"), **{f"CARTSTREAM_{name}": value for name, value in settings.items()})
+    try:
+        until(worker.parts, "the worker's process ran")
+        before = worker.parts()
+        assert set(before) == {"deliver"}
+        os.kill(before["deliver"], signal.SIGKILL)
+        until(lambda: worker.parts() and worker.parts() != before, "the worker's process ran again")
+        assert [path.name for path in (worker.data / "deliver").iterdir()] == ["5"]
+        processes = worker.all_processes()
+        worker.process.terminate()
+        assert worker.process.wait(150) == 0, (worker.folder / "log").read_text()
+        assert all(gone(process) for process in processes)
+    finally:
+        worker.close()
+
+
 def test_a_second_up_takes_the_next_slots(given_kafka: Up, tmp_path: Path, kafka_folder: Path):
     until(lambda: set(given_kafka.parts()) == set(PARTS), "all parts of the first ran")
     assert sorted(path.name for path in (given_kafka.data / "fetch").iterdir()) == ["0"]
@@ -123,7 +141,7 @@ def test_a_second_up_takes_the_next_slots(given_kafka: Up, tmp_path: Path, kafka
     with open(tmp_path / "second", "wb") as log:
         second = subprocess.Popen([*COMMAND, "up"], env=environment, cwd=tmp_path, stdout=log, stderr=log)
     try:
-        until(lambda: (given_kafka.data / "deliver" / "1" / "lock").exists(), "the second held slot 1")
+        until((given_kafka.data / "deliver" / "1" / "lock").exists, "the second held slot 1")
     finally:
         second.terminate()
         second.wait(150)

@@ -3,8 +3,8 @@
 Between two anonymizations the commands of a lane may go in any order, side by side with those of all others. An
 anonymization is a border:
 
-  closed  it waits until all before it in its lane is done, and all before it in its partition is committed, so that no
-          kill makes what stood before it come after it; then a pause after the lane's last send
+  closed  it waits until all before it in its partition is done and committed, so that no kill makes what stood before it
+          come after it; then a pause after the lane's last send
   sent    it is on its way, alone
   passed  it is done and waits to be committed, so that no kill sends it again once the lane goes on; then a pause
 
@@ -26,7 +26,7 @@ class Lane:
     number: int = -1  # the highest that was accepted; lower or equal ones are repetitions
     quiet_s: float = 0.0  # since when nothing of it was sent
     open_s: float = 0.0  # nothing of it goes before: the pause after an anonymization
-    under_way: int = 0  # may go or went, and not done
+    under_way: int = 0  # may go or went, and not done; without the border
     waiting: deque[Pending] = field(default_factory=deque)  # a border, and all behind it
     border: Literal["none", "closed", "sent", "passed"] = "none"
 
@@ -37,7 +37,7 @@ class Lanes:
     def __init__(self, start_s: float, settle_s: float, committed: int, lanes_max: int = LANES_MAX) -> None:
         self._start_s, self._settle_s, self._committed, self._lanes_max = start_s, settle_s, committed, lanes_max
         self._lanes: OrderedDict[str, Lane] = OrderedDict()  # the one used longest ago first
-        self._borders: dict[str, Lane] = {}  # lanes whose border waits for a commit
+        self._borders: dict[str, Lane] = {}  # lanes that have one
 
     def remember(self, name: str, number: int, *, border: bool) -> None:
         """A record before the committed offset: it was done in an earlier life. The lane pauses where it was an anonymization."""
@@ -57,16 +57,14 @@ class Lanes:
         lane.waiting.append(pending)
         return self._advance(pending.lane, lane)
 
-    def done(self, pending: Pending, now_s: float) -> list[Pending]:
-        """What may go now that this one is done."""
+    def done(self, pending: Pending, now_s: float) -> None:
+        """Engagement has it, or nobody ever will. What stands behind it waits for its commit, if for anything."""
         lane = self._lanes[pending.lane]
         lane.quiet_s = now_s
         if pending.border:
             lane.border = "passed"
-            self._borders[pending.lane] = lane
-            return []
-        lane.under_way -= 1
-        return self._advance(pending.lane, lane)
+        else:
+            lane.under_way -= 1
 
     def committed(self, offset: int, now_s: float) -> list[Pending]:
         """What may go now that all before `offset` is committed."""
@@ -75,7 +73,7 @@ class Lanes:
         self._committed = offset
         going: list[Pending] = []
         for name, lane in list(self._borders.items()):
-            if lane.border == "passed" and offset > lane.waiting[0].offset:
+            if lane.border == "passed":  # it stood at the committed offset, which is beyond it now
                 del self._borders[name]
                 lane.waiting.popleft()
                 lane.border = "none"
@@ -90,10 +88,9 @@ class Lanes:
         if lane.border == "none" and lane.waiting:
             lane.border = "closed"
             self._borders[name] = lane
-        if lane.border != "closed" or lane.under_way or self._committed < lane.waiting[0].offset:
+        if lane.border != "closed" or self._committed < lane.waiting[0].offset:
             return []
         lane.border = "sent"
-        del self._borders[name]
         border = lane.waiting[0]
         border.at_s = max(lane.open_s, lane.quiet_s + self._settle_s)
         return [border]

@@ -1,9 +1,12 @@
 """Where a record of `bigcommerce.webhooks` leads: to a read, to a deletion that needs none, or nowhere."""
 
+import re
+
 import msgspec
 
 from bigcommerce.webhooks import Webhook, parse_webhook
 from schemas.entities import CartGone, CustomerGone, EntityGone, SubscriberGone
+from schemas.failures import Undecodable
 from schemas.keys import checkout_key, entity_key
 from schemas.records import Message
 from schemas.topics import ACCOUNTS, CHECKOUTS, SUBSCRIBERS, Topic
@@ -12,6 +15,7 @@ from schemas.webhooks import LookAt, WebhookReceived
 RESOURCES = ("customer", "subscriber", "order", "cart")
 SETTLED_MS = 3000
 """A read that is this much later than a change shows it. Both times are whole seconds: three of them are two real ones at least."""
+_number, _cart_id = re.compile(r"[1-9][0-9]{0,18}", re.ASCII), re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -41,19 +45,19 @@ class Nowhere(msgspec.Struct, frozen=True):
 
 
 def route(message: Message) -> Look | Told | Nowhere:
-    """Raises Undecodable for a webhook that cannot be read."""
-    match message:
-        case LookAt(resource=resource, id=id, at_ms=at_ms) if resource in RESOURCES:
-            return Look(resource, id, until_ms=at_ms, changed_ms=0)
-        case WebhookReceived(resource=resource) if resource in RESOURCES:
-            webhook = parse_webhook(message.body.encode())
-            at_ms = message.received_at_ms if webhook.created_at_ms is None else webhook.created_at_ms
-            if webhook.deleted or webhook.converted_order_id is not None:
-                return _told(message, webhook, at_ms)
-            return Look(resource, message.id, until_ms=at_ms + SETTLED_MS, changed_ms=at_ms if _modifies(webhook) else 0)
-        case LookAt(resource=resource) | WebhookReceived(resource=resource):
-            return Nowhere(resource)
-    raise TypeError(f"no rule for {message.name}")
+    """Raises Undecodable for a webhook that cannot be read, and for an id that none of its kind can have."""
+    assert isinstance(message, LookAt | WebhookReceived)
+    if message.resource not in RESOURCES:
+        return Nowhere(message.resource)
+    if not (_cart_id if message.resource == "cart" else _number).fullmatch(message.id):
+        raise Undecodable(f"no id of a {message.resource}", "id")
+    if isinstance(message, LookAt):
+        return Look(message.resource, message.id, until_ms=message.at_ms, changed_ms=0)
+    webhook = parse_webhook(message.body.encode())
+    at_ms = message.received_at_ms if webhook.created_at_ms is None else webhook.created_at_ms
+    if webhook.deleted or webhook.converted_order_id is not None:
+        return _told(message, webhook, at_ms)
+    return Look(message.resource, message.id, until_ms=at_ms + SETTLED_MS, changed_ms=at_ms if _modifies(webhook) else 0)
 
 
 def _modifies(webhook: Webhook) -> bool:

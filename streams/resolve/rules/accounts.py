@@ -7,7 +7,7 @@ from engagement.ids import customer_id
 from schemas.entities import CustomerGone, CustomerState
 from schemas.failures import Undecodable
 from schemas.keys import webhook_key
-from schemas.people import AccountGone, AccountSeen, Activity, EmailLeft, EmailTaken
+from schemas.people import AccountGone, AccountSeen, Activity, EmailTaken
 from schemas.topics import PEOPLE, WEBHOOKS
 from schemas.webhooks import LookAt
 from streams.resolve.rules import fence
@@ -19,7 +19,7 @@ FOUND_FOR_GOOD_MS = 24 * 60 * 60 * 1000
 
 
 def apply_customer(row: Account, state: CustomerState, store: Store) -> Change[Account]:
-    """An account's state, to its home; a changed e-mail's rows are told; what waited for the account goes after it."""
+    """An account's state, to its home; a changed e-mail's row is told; what waited for the account goes after it."""
     if row.told_ms:
         return Change(None, note="deleted")
     newer = fence.compare(row.seen, state, row.found_read_ms)
@@ -30,15 +30,12 @@ def apply_customer(row: Account, state: CustomerState, store: Store) -> Change[A
     customer = parse_customer(state.body)
     if not customer.email:
         raise Undecodable("missing", "email")
-    here, there = store.lane_of(customer.email), store.lane_of(row.email) if row.email else ""
+    here = store.lane_of(customer.email)
     home = row.home or here
     of = customer_id(store.store, customer.id)
     sends = []
-    if row.email and here != there:
-        if there != home:
-            sends.append(Send(PEOPLE, there, EmailLeft(store=store.store, customer=of, home=home, at_ms=customer.modified_ms)))
-        if here != home:
-            sends.append(Send(PEOPLE, here, EmailTaken(store=store.store, customer=of, home=home, at_ms=customer.modified_ms)))
+    if customer.email != row.email and here != home:
+        sends.append(Send(PEOPLE, here, EmailTaken(store=store.store, customer=of, home=home, at_ms=customer.modified_ms)))
     sends.append(
         Send(
             PEOPLE,

@@ -3,7 +3,8 @@
 One row an e-mail. It writes the profile with that `email_id`, which also bears the first account's `customer_id`; hard ids
 never change, so an account that takes the e-mail over after that one moved away is known by its customer id alone, and
 several accounts on the e-mail at once share the profile, of which only the one that it bears writes the properties.
-A row of an e-mail that an account moved to, and that nobody had a profile under, points to that account's home.
+A row of an e-mail that an account moved to, and that nobody had a profile under, points to that account's home, also after it
+moved on, until another account takes the e-mail.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 
 from engagement import commands
 from schemas.keys import webhook_key
-from schemas.people import AccountGone, AccountSeen, Activity, EmailLeft, EmailTaken, PersonFact, SubscriptionGone, SubscriptionSeen
+from schemas.people import AccountGone, AccountSeen, Activity, EmailTaken, PersonFact, SubscriptionGone, SubscriptionSeen
 from schemas.topics import PEOPLE, WEBHOOKS
 from schemas.webhooks import LookAt
 from streams.resolve.rules import consent
@@ -48,8 +49,6 @@ def apply_fact(row: Profile, key: str, fact: PersonFact, store: Store) -> Change
             return writer.subscription_gone(fact)
         case EmailTaken():
             return _email_taken(row, fact)
-        case EmailLeft():
-            return _email_left(row, fact)
     raise TypeError(f"no rule for {type(fact).__name__}")
 
 
@@ -59,12 +58,6 @@ def _email_taken(row: Profile, fact: EmailTaken) -> Change[Profile]:
     if row.persons or row.accounts:
         return Change(None, note="split_person")
     return Change(replace(row, pointer=fact.home, pointer_customer=fact.customer, pointer_ms=fact.at_ms))
-
-
-def _email_left(row: Profile, fact: EmailLeft) -> Change[Profile]:
-    if row.pointer_customer != fact.customer or row.pointer_ms > fact.at_ms:
-        return Change(None, note="not newer")
-    return Change(replace(row, pointer="", pointer_customer="", pointer_ms=fact.at_ms))
 
 
 class _Writer:

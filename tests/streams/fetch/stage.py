@@ -136,7 +136,7 @@ class Stage:
         now_ms = int(time.time() * 1000)
         sent = []
         for scope, data in named:
-            body = {"scope": scope, "data": data, "created_at": (at_ms or now_ms) // 1000, "producer": "stores/" + store.split(".")[0]}
+            body = {"scope": scope, "data": data, "created_at": (at_ms or now_ms) // 1000, "producer": f"stores/{store.partition('.')[0]}"}
             resource = scope.split("/")[1]
             id = str(data["address"]["customer_id"] if "address" in data else data["id"])
             message = WebhookReceived(
@@ -150,7 +150,8 @@ class Stage:
 
     async def _send(self, topic: Topic, key: str, message: Message) -> ConsumerRecord:
         headers = headers_of(message, Origin(cause="", observed_at_ms=int(time.time() * 1000)))
-        return await self._producer.send_and_wait(self.settings.topic_prefix + topic.name, encode(message), key.encode(), headers=list(headers))
+        name = self.settings.topic_prefix + topic.name
+        return await self._producer.send_and_wait(name, encode(message), key.encode(), headers=list(headers))
 
     async def write_raw(self, value: bytes, headers: Iterable[tuple[str, bytes]] = ()) -> None:
         await self._producer.send_and_wait(self.settings.topic_prefix + WEBHOOKS.name, value, b"raw", headers=list(headers))
@@ -184,8 +185,8 @@ class Stage:
         found = []
         for topic in topics or OUTPUTS:
             decoder = Decoder(topic.messages)
-            for record in await self._read(topic):
-                found.append((record.key.decode(), decoder.decode(record.value, record.headers), dict(record.headers)))
+            records = await self._read(topic)
+            found += [(record.key.decode(), decoder.decode(record.value, record.headers), dict(record.headers)) for record in records]
         return found
 
     async def wait_for(self, holds: Callable[[list[Any]], Any], *topics: Topic) -> list[tuple[str, Message, dict[str, bytes]]]:

@@ -37,8 +37,14 @@ async def customers(stage: Stage, count: int, **details: Any) -> list[int]:
 
 
 def body(state: EntityState) -> dict[str, Any]:
-    found: dict[str, Any] = orjson.loads(state.body)
+    found: dict[str, Any] = orjson.loads(bytes(state.body))
     return found
+
+
+async def truth(stage: Stage, kind: str) -> dict[str, Any]:
+    """What a read of each living entity should give; store credit is not asked for."""
+    entities = (await stage.truth(kind)).items()
+    return {id: {k: v for k, v in e["body"].items() if k != "store_credit_amounts"} for id, e in entities if e["body"]}
 
 
 def states(messages: list[Any], kind: type) -> list[Any]:
@@ -65,9 +71,7 @@ async def test_a_thousand_webhooks_of_four_hundred_customers_cost_few_calls(stag
         await stage.webhooks(*(("store/customer/updated", {"id": id}) for id in group))
         await asyncio.sleep(0.1)  # two hundred a second
     await stage.wait_until_done()
-    assert last_bodies(await stage.written(ACCOUNTS), CustomerState) == {
-        id: entity["body"] | {"store_credit_amounts": None} | {} for id, entity in (await stage.truth("customer")).items()
-    }
+    assert last_bodies(await stage.written(ACCOUNTS), CustomerState) == await truth(stage, "customer")
     assert sum((await stage.calls()).values()) <= 60
 
 
@@ -94,7 +98,7 @@ async def test_every_kind_of_entity_is_written_as_it_is_read_with_its_cause(stag
         CartState: f"{STORE}/{cart['id']}",
         OrderState: f"{STORE}/order-{order['id']}",
     }
-    assert [list(m.attribute_names.values()) for _, m, _ in found if isinstance(m, CustomerState)][0] == ["size"]
+    assert {name for _, m, _ in found if isinstance(m, CustomerState) for name in m.attribute_names.values()} == {"size"}
     assert all(headers["cause"].startswith(f"{stage.settings.topic_prefix}{WEBHOOKS.name}/".encode()) for _, _, headers in found)
 
 

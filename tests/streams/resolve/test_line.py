@@ -203,3 +203,17 @@ def test_a_body_with_a_field_of_a_wrong_type_is_a_dead_letter_that_names_it_and_
     line = Line().tell(customer(12, first_name={"a": 1}), customer(13, "b@example.com")).run()
     assert [(letter.field, letter.key) for letter in line.letters] == [("first_name", "abc123.1/12")]
     assert line.bodies()[0]["customer_ids"]["customer_id"] == "13"
+
+
+def test_an_email_that_was_left_still_means_the_person_until_another_account_takes_it():
+    news = ["marketing_newsletter"]
+    line = Line().tell(customer(), customer(email="b@example.com", at=60)).run()
+    line.tell(subscriber(email="b@example.com", consents=news, created=70, at=70)).run()
+    line.tell(customer(email="c@example.com", at=80)).run().tell(subscriber_gone(at=90)).run()
+    assert line.consents() == {
+        ("jane@example.com", "bigcommerce"): "reject",
+        ("jane@example.com", "bigcommerce_abandoned_cart"): "reject",
+    }
+    line.tell(customer(12, "b@example.com", created=100, at=100)).run()
+    line.tell(order(email="b@example.com", created=110, at=110)).run()
+    assert line.events("purchase")[0]["customer_ids"] == {"email_id": "b@example.com", "customer_id": "12", "cart_id": "c-1"}

@@ -53,9 +53,9 @@ def test_an_anonymization_waits_for_all_before_it_then_for_its_commit_then_for_t
     some.add(first)
     some.add(second)
     assert some.add(border) == []
-    assert some.done(first, 200.0) == []
+    some.done(second, 200.0)
     assert some.committed(1, 200.5) == []
-    assert some.done(second, 201.0) == []
+    some.done(first, 201.0)
     assert some.committed(2, 202.0) == [border]
     assert border.at_s == 201.0 + SETTLE_S
 
@@ -81,7 +81,7 @@ def test_what_stands_behind_an_anonymization_goes_once_that_is_committed_and_has
     some.add(border)
     assert some.add(after) == []
     assert some.add(other) == [other]
-    assert some.done(border, 200.0) == []
+    some.done(border, 200.0)
     assert some.committed(1, 201.0) == [after]
     assert after.at_s == 201.0 + SETTLE_S
 
@@ -189,6 +189,7 @@ class World:
         if command.border:
             before = {(name, n) for name, n, _ in self.records if name == lane and n < number}
             assert before <= self.sent
+            assert not any(name == lane and n > number for name, n in self.sent), "no anonymization is sent after what follows it"
             assert self.offset_committed >= command.offset
             assert self.now_s >= self.quiet_s.get(lane, -SETTLE_S) + SETTLE_S
             self.passed[lane] = number
@@ -202,7 +203,7 @@ class World:
             self.start()
             return
         self.done.add(command.offset)
-        self.going += self.lanes.done(command, self.now_s)
+        self.lanes.done(command, self.now_s)
 
     def commit(self) -> None:
         while self.offset_committed in self.done:
@@ -227,13 +228,13 @@ class World:
         raise AssertionError("it does not come to rest")
 
 
-@settings(max_examples=400, deadline=None)
-@given(records=histories(), chance=st.randoms(use_true_random=False), steps=st.integers(0, 80))
+@settings(max_examples=200, deadline=None)
+@given(records=histories(), seed=st.integers(0, 2**32))
 def test_in_any_history_with_kills_nothing_passes_an_anonymization_and_everything_is_sent(
-    records: list[tuple[str, int, str]], chance: random.Random, steps: int
+    records: list[tuple[str, int, str]], seed: int
 ) -> None:
-    world = World(records, chance)
-    for _ in range(steps):
+    world = World(records, random.Random(seed))
+    for _ in range(150):
         world.step()
     world.come_to_rest()
     assert world.sent == {(lane, number) for lane, number, _ in records}

@@ -15,7 +15,9 @@ from streams.deliver.rules.queue import BACKOFF_S_MAX, CALLS_MAX, LINGER_S, Queu
 NOW_S = 1000.0
 
 
-def pending(number: int = 0, kind: str = "customers/events", size: int = 2, at_s: float = 0.0, tries: int = 0, in_doubt: bool = False) -> Pending:
+def pending(
+    number: int = 0, kind: str = "customers/events", size: int = 2, at_s: float = 0.0, tries: int = 0, in_doubt: bool = False
+) -> Pending:
     command = Command(store="s.1", number=number, kind=kind, data=msgspec.Raw(b"x" * size))
     return Pending(None, ("topic", 0), number, "lane", command, at_s, tries, in_doubt)
 
@@ -52,7 +54,9 @@ def test_a_command_does_not_go_before_its_time() -> None:
 
 
 def test_a_batch_ends_at_its_bytes_and_one_that_is_larger_goes_by_itself() -> None:
-    queue = queue_of(pending(0, size=BATCH_BYTES_MAX // 2), pending(1, size=BATCH_BYTES_MAX // 2), pending(2, size=BATCH_BYTES_MAX + 1), pending(3))
+    queue = queue_of(
+        pending(0, size=BATCH_BYTES_MAX // 2), pending(1, size=BATCH_BYTES_MAX // 2), pending(2, size=BATCH_BYTES_MAX + 1), pending(3)
+    )
     queue.next_s(NOW_S)
     assert [[p.offset for p in queue.cut(NOW_S)] for _ in range(3)] == [[0, 1], [2], [3]]
 

@@ -1,4 +1,4 @@
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,7 +47,7 @@ def test_no_other_plan_costs_less(ids: set[int]):
     others = []
     for cuts in (cut for n in range(len(rising)) for cut in combinations(range(1, len(rising)), n)):
         edges = [0, *cuts, len(rising)]
-        groups = [rising[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+        groups = [rising[a:b] for a, b in pairwise(edges)]
         if all(group[-1] - group[0] < RANGE_MAX for group in groups):
             others.append(total(groups))
     assert total(plan_calls(ids)) <= min(others) + 1e-9

@@ -38,7 +38,8 @@ def test_a_webhook_without_a_time_counts_from_its_receipt():
 
 
 @pytest.mark.parametrize(
-    ("resource", "topic", "kind"), [("customer", ACCOUNTS, CustomerGone), ("subscriber", SUBSCRIBERS, SubscriberGone), ("cart", CHECKOUTS, CartGone)]
+    ("resource", "topic", "kind"),
+    [("customer", ACCOUNTS, CustomerGone), ("subscriber", SUBSCRIBERS, SubscriberGone), ("cart", CHECKOUTS, CartGone)],
 )
 def test_a_told_deletion_is_written_without_a_read(resource: str, topic: object, kind: type):
     gone = kind(store="abc.1", id="32", told=True, at_ms=AT_MS, read_at_ms=0)
@@ -72,3 +73,10 @@ def test_what_is_not_tracked_leads_nowhere(resource: str):
 def test_a_webhook_that_cannot_be_read_is_undecodable():
     with pytest.raises(Undecodable):
         route(WebhookReceived(store="abc.1", resource="cart", id="1", scope="", received_at_ms=1, body="[]"))
+
+
+@pytest.mark.parametrize(("resource", "id"), [("order", "abc"), ("customer", "0"), ("subscriber", ""), ("cart", "../orders/1")])
+def test_what_cannot_be_an_id_is_undecodable(resource: str, id: str):
+    with pytest.raises(Undecodable) as failed:
+        route(LookAt(store="abc.1", resource=resource, id=id, why="", at_ms=1))
+    assert failed.value.field == "id"

@@ -1,0 +1,157 @@
+"""A small world around deliver: a real Kafka with its topics, a simulated Engagement, a store, and commands."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from engagement import commands
+from schemas.commands import Command
+from schemas.connection import kafka_options, producer
+from schemas.dead_letters import DeadLetter
+from schemas.records import Decoder, Message, Origin, encode, headers_of
+from schemas.settings import Settings
+from schemas.stores import Seal, Store
+from schemas.topics import COMMANDS, DEAD_LETTERS, STORES, group
+from streams.deliver.app import run
+
+PARTITIONS = 2
+SESSION_S = 6.0
+KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+BEGIN_MS = 1_709_566_376_000
+ORIGIN = Origin("", BEGIN_MS)
+
+
+def ids(lane: str) -> dict[str, str]:
+    return {"email_id": f"{lane}@example.com"}
+
+
+def event(lane: str, number: int, store: str = "s.1") -> Command:
+    data = commands.event(ids(lane), "purchase", BEGIN_MS + number, {"purchase_id": f"{lane}-{number}"})
+    return Command(store=store, number=number, kind="customers/events", data=msgspec.Raw(data))
+
+
+def consent(lane: str, number: int, store: str = "s.1") -> Command:
+    properties = {"category": "bigcommerce", "action": "accept" if number % 2 else "reject", "number": number}
+    data = commands.event(ids(lane), "consent", BEGIN_MS + number, properties)
+    return Command(store=store, number=number, kind="customers/events", data=msgspec.Raw(data), consent=True)
+
+
+def anonymize(lane: str, number: int, store: str = "s.1") -> Command:
+    return Command(store=store, number=number, kind="anonymize", data=msgspec.Raw(commands.anonymize(ids(lane))))
+
+
+async def until(condition: Callable[[], Awaitable[bool] | bool], within_s: float = 40, what: str = "") -> None:
+    deadline = time.monotonic() + within_s
+    while True:
+        found = condition()
+        if found if isinstance(found, bool) else await found:
+            return
+        assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
+        await asyncio.sleep(0.1)
+
+
+class World:
+    def __init__(self, kafka: str, prefix: str, settle_s: float = 0.6) -> None:
+        self.settings = Settings(kafka=kafka, topic_prefix=prefix, partitions=PARTITIONS, settle_s=settle_s, secret_key=KEY)
+        self.sent = 0
+
+    async def start(self) -> None:
+        admin = AIOKafkaAdminClient(**kafka_options(self.settings))
+        await admin.start()
+        try:
+            names = [self.topic(COMMANDS.name), self.topic(DEAD_LETTERS.name), self.topic(STORES.name)]
+            await admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names])
+        finally:
+            await admin.close()
+        self._producer: AIOKafkaProducer = producer(kafka_options(self.settings))
+        await self._producer.start()
+
+    async def stop(self) -> None:
+        await self._producer.stop()
+
+    def topic(self, name: str) -> str:
+        return self.settings.topic_prefix + name
+
+    async def add(self, store: Store) -> None:
+        seal = Seal(self.settings)
+        sealed = msgspec.structs.replace(store, api_key_id=seal.close(store.api_key_id), api_secret=seal.close(store.api_secret))
+        await (await self._put(STORES.name, store.store, sealed))
+
+    async def send(self, lane: str, *messages: Command) -> None:
+        for sent in await self.send_soon(lane, *messages):
+            await sent
+
+    async def send_soon(self, lane: str, *messages: Command) -> list[asyncio.Future[Any]]:
+        """In this order; they stand on Kafka when all are awaited."""
+        self.sent += len(messages)
+        return [await self._put(COMMANDS.name, lane, message) for message in messages]
+
+    async def send_raw(self, lane: str, value: bytes) -> None:
+        """A record that is no command."""
+        await self._producer.send_and_wait(self.topic(COMMANDS.name), value, lane.encode(), headers=[("schema", b"command/1")])
+        self.sent += 1
+
+    async def _put(self, topic: str, key: str, message: Message) -> asyncio.Future[Any]:
+        headers = list(headers_of(message, ORIGIN))
+        sent: asyncio.Future[Any] = await self._producer.send(self.topic(topic), encode(message), key.encode(), headers=headers)
+        return sent
+
+    async def committed(self) -> int:
+        """How many records deliver has acknowledged."""
+        return sum(await self.committed_each())
+
+    async def committed_each(self) -> list[int]:
+        name = group(self.settings.topic_prefix, "deliver")
+        consumer = AIOKafkaConsumer(**kafka_options(self.settings), group_id=name, enable_auto_commit=False)
+        await consumer.start()
+        try:
+            return [await consumer.committed(TopicPartition(self.topic(COMMANDS.name), p)) or 0 for p in range(PARTITIONS)]
+        finally:
+            await consumer.stop()
+
+    async def all_acknowledged(self, within_s: float = 60) -> None:
+        async def is_so() -> bool:
+            return await self.committed() == self.sent
+
+        await until(is_so, within_s, "every record acknowledged")
+
+    async def dead_letters(self) -> list[DeadLetter]:
+        decoder, found = Decoder(DEAD_LETTERS.messages), []
+        consumer = AIOKafkaConsumer(**kafka_options(self.settings), enable_auto_commit=False)
+        await consumer.start()
+        try:
+            partitions = [TopicPartition(self.topic(DEAD_LETTERS.name), p) for p in range(PARTITIONS)]
+            consumer.assign(partitions)
+            await consumer.seek_to_beginning()
+            ends = await consumer.end_offsets(partitions)
+            while any([await consumer.position(tp) < end for tp, end in ends.items()]):
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    found += [decoder.decode(record.value, record.headers) for record in records]
+        finally:
+            await consumer.stop()
+        return [letter for letter in found if isinstance(letter, DeadLetter)]
+
+    @contextlib.asynccontextmanager
+    async def delivering(self, slot: int = 0) -> AsyncIterator[asyncio.Task[int]]:
+        """deliver works, in this process, and ends in order."""
+        told = asyncio.Event()
+        task = asyncio.create_task(run(self.settings, slot, SESSION_S, told))
+        try:
+            yield task
+        finally:
+            told.set()
+            assert await asyncio.wait_for(task, 60) == 0
+
+
+def purchases(events: Iterable[dict[str, Any]]) -> list[str]:
+    return sorted(event["properties"]["purchase_id"] for event in events if event["type"] == "purchase")
+
+
+def consents(events: Iterable[dict[str, Any]]) -> list[float]:
+    return sorted(event["timestamp"] for event in events if event["type"] == "consent")

@@ -1,0 +1,189 @@
+"""deliver as real processes, killed or stopped under load: Engagement holds every effect exactly once, in each lane's order.
+
+Real: Kafka, deliver's processes, the simulated Engagement's process with its queues and its shuffling. The seed says when
+who dies.
+"""
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.commands import Command
+from simulators.process import start
+from tests.engagement.simulated import Project
+from tests.streams.deliver.world import BEGIN_MS, SESSION_S, World, anonymize, consent, event, until
+
+pytestmark = pytest.mark.system
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PROGRAM = f"""
+import sys
+from schemas.settings import load
+from streams.deliver.app import main
+sys.exit(main(load(), int(sys.argv[1]), {SESSION_S}))
+"""
+RATE = 300  # commands a second
+LANES = 60
+
+
+@pytest.fixture(scope="module")
+def engagement_url() -> Iterator[str]:
+    with start("engagement") as simulator:
+        yield simulator.url
+
+
+@pytest.fixture
+async def world(kafka: str, prefix: str) -> AsyncIterator[World]:
+    made = World(kafka, prefix)
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+async def project(engagement_url: str, world: World) -> AsyncIterator[Project]:
+    made = Project(engagement_url)
+    await world.add(made.store)
+    yield made
+    made.close()
+
+
+class Worker:
+    """A deliver process in a slot, started again by `start` after it ended."""
+
+    def __init__(self, world: World, slot: int) -> None:
+        settings = world.settings
+        self.slot = slot
+        self.environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "CARTSTREAM_KAFKA": settings.kafka,
+            "CARTSTREAM_TOPIC_PREFIX": settings.topic_prefix,
+            "CARTSTREAM_PARTITIONS": str(settings.partitions),
+            "CARTSTREAM_SETTLE_S": str(settings.settle_s),
+            "CARTSTREAM_SECRET_KEY": settings.secret_key.get_secret_value(),
+        }
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-c", PROGRAM, str(self.slot)], env=self.environment, stdout=subprocess.DEVNULL, cwd=ROOT
+        )
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(20)
+
+    async def ended(self, within_s: float) -> int:
+        return await asyncio.to_thread(self.process.wait, within_s)
+
+
+@contextlib.contextmanager
+def workers(world: World, count: int) -> Iterator[list[Worker]]:
+    made = [Worker(world, slot) for slot in range(count)]
+    try:
+        yield made
+    finally:
+        for worker in made:
+            worker.kill()
+
+
+class Load:
+    """Commands of many lanes at RATE: events, consents, now and then an anonymization; some records stand twice."""
+
+    def __init__(self, world: World, chance: random.Random) -> None:
+        self.world, self.chance = world, chance
+        self.lanes: dict[str, list[Command]] = {f"lane{n}": [] for n in range(LANES)}
+
+    async def run(self, seconds: float) -> None:
+        begin, sent = time.monotonic(), []
+        for n in range(int(seconds * RATE)):
+            lane = self.chance.choice(list(self.lanes))
+            done = self.lanes[lane]
+            number = len(done) + 1
+            made = self.chance.choices([event, consent, anonymize], [80, 19.3, 0.7])[0](lane, number)
+            done.append(made)
+            repeated = done[-5:] if self.chance.random() < 0.02 else [made]
+            sent += await self.world.send_soon(lane, *repeated)
+            await asyncio.sleep(max(0.0, begin + n / RATE - time.monotonic()))
+        await asyncio.gather(*sent)
+
+    def segments(self, lane: str) -> list[list[float]]:
+        """The timestamps of a lane's events, cut at its anonymizations."""
+        cut: list[list[float]] = [[]]
+        for command in self.lanes[lane]:
+            if command.kind == "anonymize":
+                cut.append([])
+            else:
+                cut[-1].append((BEGIN_MS + command.number) / 1000)
+        return [segment for segment in cut if segment]
+
+
+def lane_of(profile: dict[str, Any]) -> str:
+    ids = {**(profile["former_ids"] or {}), **profile["hard"]}
+    return str(ids["email_id"]).removesuffix("@example.com")
+
+
+def assert_engagement_is_right(project: Project, load: Load) -> None:
+    """Each lane's profiles, from the oldest to the present one, hold the events of its segments: all, none twice, none elsewhere."""
+    found: dict[str, list[tuple[int, list[float]]]] = defaultdict(list)
+    for profile in project.profiles():
+        if profile["events"]:
+            found[lane_of(profile)].append((profile["number"], sorted(one["timestamp"] for one in profile["events"])))
+    for lane in load.lanes:
+        assert [timestamps for _, timestamps in sorted(found[lane])] == load.segments(lane), lane
+
+
+async def test_after_kills_under_load_every_effect_stands_exactly_once(world: World, project: Project) -> None:
+    chance = random.Random(20)
+    load = Load(world, chance)
+    with workers(world, 1) as (worker,):
+        async with asyncio.TaskGroup() as together:
+            running = together.create_task(load.run(10))
+            kills = 0
+            await until(lambda: project.counters()["received"] > 50)
+            while not running.done():
+                await asyncio.sleep(chance.uniform(0.3, 2.5))
+                worker.kill()
+                worker.start()
+                kills += 1
+        await world.all_acknowledged(within_s=120)
+        worker.process.send_signal(signal.SIGTERM)
+        assert await worker.ended(30) == 0
+    assert kills >= 3
+    assert await world.dead_letters() == []
+    assert_engagement_is_right(project, load)
+
+
+async def test_a_worker_that_was_stopped_for_longer_than_its_session_does_no_harm_when_it_wakes(world: World, project: Project) -> None:
+    load = Load(world, random.Random(21))
+    with workers(world, 2) as both:
+        stopped = both[0]
+        async with asyncio.TaskGroup() as together:
+            running = together.create_task(load.run(16))
+            await until(lambda: project.counters()["received"] > 300)
+            stopped.process.send_signal(signal.SIGSTOP)
+            before = await world.committed_each()
+
+            async def is_taken_over() -> bool:
+                return all(now > then + RATE // 10 for now, then in zip(await world.committed_each(), before, strict=True))
+
+            await until(is_taken_over, what="the other worker has all partitions")
+            assert not running.done()
+            stopped.process.send_signal(signal.SIGCONT)
+        if stopped.process.poll() is not None:  # it had something to send: it ended instead
+            assert stopped.process.returncode == 75
+            stopped.start()
+        await world.all_acknowledged(within_s=120)
+    assert_engagement_is_right(project, load)
