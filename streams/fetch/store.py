@@ -57,7 +57,7 @@ class StoreFetch:
 
     def look(self, look: Look, record: Any, origin: Origin) -> None:
         """The record is done when a read shows what it speaks of."""
-        if self._add(look.resource, look.id, Claim(record, origin, look.until_ms, look.changed_ms)):
+        if self._add(look.resource, look.id, Claim(record, origin, look.until_ms, look.changed_ms, anew=look.anew)):
             return
         self._done(record, look.resource, "known")
 

@@ -5,8 +5,8 @@ Each record that names an id is a claim on it. A claim ends when a read shows wh
 1. A read will do from `until_ms` on (BigCommerce's clock). One that comes earlier may be stale; it is written at once all the
    same, and the id is read again when the time is there. At its first read a claim learns of the entity's own last change
    too, and waits for that to settle.
-2. Where the state is older than the change that the claim speaks of, it is read once more.
-3. An id that is missing is read again ten seconds later; missing again, it is gone.
+2. Where the state is older than the change that the claim speaks of, it is read again soon, and once more when it is still older then.
+3. An id that is missing is read again soon, and ten seconds later; missing then, it is gone.
 4. A deletion that was told ends all claims at once; a read of that id under way is forgotten.
 
 `now` and all `…_at` are monotonic seconds, `…_ms` BigCommerce's clock. Times of the two are never compared, for clocks differ.
@@ -24,6 +24,7 @@ from streams.fetch.rules.route import SETTLED_MS
 AGAIN_MS = 2000
 WAIT_MS_MAX = 5000  # a time in the future, by a clock that is wrong, is not waited for
 MISSING_S = 10.0
+SOON_S = 0.7  # reads lag behind webhooks by less, mostly
 LATELY_MAX = 10_000  # ids of which the last read is remembered
 
 
@@ -40,6 +41,8 @@ class Claim:
     record's own."""
     added_at: float = 0.0
     due_at: float = 0.0
+    anew: bool = False  # only a read that begins after it came will do
+    stale: bool = False  # a read showed an older state than the one it speaks of, and is made again soon
     waited: bool = False  # a first read came too early
     again: bool = False  # a state was too old
 
@@ -84,7 +87,12 @@ class Queue:
     def add(self, id: str, claim: Claim, now: float) -> bool:
         """The claim waits for a read. False where none is needed: the last one will do, or the id is gone for good."""
         last = self._lately.get(id)
-        if last and not claim.origin.replay and (last.modified_ms is None or _will_do(claim, last.read_at_ms, last.modified_ms)):
+        if (
+            last
+            and not claim.origin.replay
+            and not claim.anew
+            and (last.modified_ms is None or _will_do(claim, last.read_at_ms, last.modified_ms))
+        ):
             return False
         claim.added_at = claim.due_at = now
         self.entries.setdefault(id, Entry(id)).claims.append(claim)
@@ -120,13 +128,19 @@ class Queue:
         return self._end(entry, done)
 
     def missing(self, entry: Entry, now: float) -> bool:
-        """The entry was not there. True when it is gone: it was missing the second time, ten seconds after the first."""
+        """The entry was not there. True when it is gone: it was missing again, ten seconds after the first time.
+
+        A look soon after the first tells one that reads do not show yet from one that is gone.
+        """
         if entry.missing_at is None:
             entry.missing_at = now
-        if entry.began_at - entry.missing_at >= MISSING_S:
+            next_at = now + SOON_S
+        elif entry.began_at - entry.missing_at >= MISSING_S:
             return True
+        else:
+            next_at = entry.missing_at + MISSING_S
         for claim in entry.claims:
-            claim.due_at = max(claim.due_at, entry.missing_at + MISSING_S)
+            claim.due_at = max(claim.due_at, next_at)
         return False
 
     def give_up(self, entry: Entry) -> list[Claim]:
@@ -175,7 +189,13 @@ def _settled(claim: Claim, began_at: float, now: float, read_at_ms: int, modifie
     """Whether this read ends the claim; if not, when the next one is due."""
     if claim.on_done:
         return True
+    if claim.anew and claim.added_at > began_at:
+        return False
     first = claim.added_at <= began_at and not claim.waited
+    if first and modified_ms < claim.changed_ms and not claim.stale:
+        claim.stale = True
+        claim.due_at = now + SOON_S
+        return False
     if first:
         claim.until_ms = max(claim.until_ms, modified_ms + SETTLED_MS)
     if read_at_ms >= claim.until_ms or (claim.waited and began_at >= claim.due_at):

@@ -25,6 +25,7 @@ class Look(msgspec.Struct, frozen=True):
     id: str
     until_ms: int  # a read from then on will do, by BigCommerce's clock
     changed_ms: int  # the entity was modified then or later, so an older state is stale; 0 where it need not have been
+    anew: bool = False  # only a read that begins after this will do
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -52,7 +53,7 @@ def route(message: Message) -> Look | Told | Nowhere:
     if not (_cart_id if message.resource == "cart" else _number).fullmatch(message.id):
         raise Undecodable(f"no id of a {message.resource}", "id")
     if isinstance(message, LookAt):
-        return Look(message.resource, message.id, until_ms=message.at_ms, changed_ms=0)
+        return Look(message.resource, message.id, until_ms=message.at_ms, changed_ms=0, anew=message.anew)
     webhook = parse_webhook(message.body.encode())
     at_ms = message.received_at_ms if webhook.created_at_ms is None else webhook.created_at_ms
     if webhook.deleted or webhook.converted_order_id is not None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.records import Origin
-from streams.fetch.rules.queue import MISSING_S, Claim, Queue
+from streams.fetch.rules.queue import MISSING_S, SOON_S, Claim, Queue
 from streams.fetch.rules.route import SETTLED_MS
 
 T0 = 1_700_000_000_000
@@ -131,6 +131,10 @@ def test_missing_twice_ten_seconds_apart_is_gone():
     [entry] = queue.take(10.0, 10)
     assert not queue.missing(entry, 10.2)
     queue.release(entry)
+    assert queue.take(10.1 + SOON_S, 10) == []
+    [entry] = queue.take(10.3 + SOON_S, 10)
+    assert not queue.missing(entry, 10.4 + SOON_S)
+    queue.release(entry)
     assert queue.take(10.1 + MISSING_S, 10) == []
     [entry] = queue.take(10.3 + MISSING_S, 10)
     assert queue.missing(entry, 20.5)
@@ -161,6 +165,28 @@ def test_an_id_that_was_missing_and_comes_back_begins_anew():
     assert queue.entries == {}
 
 
+def test_a_state_that_is_plainly_too_old_is_read_again_soon():
+    queue = Queue()
+    queue.add("7", webhook("a", created=10), now=10.0)
+    [entry] = queue.take(10.0, 10)
+    assert queue.settle(entry, 10.1, date(10), date(5)) == []
+    assert queue.take(10.0 + SOON_S, 10) == []
+    [entry] = queue.take(10.2 + SOON_S, 10)
+    assert queue.settle(entry, 10.3 + SOON_S, date(11), date(10)) == []
+    [entry] = queue.take(14.5, 10)
+    assert records(queue.settle(entry, 14.6, date(14), date(10))) == ["a"]
+
+
+def test_only_a_read_that_begins_after_a_look_anew_will_do():
+    queue = Queue()
+    queue.add("7", webhook("a", created=1), now=10.0)
+    [entry] = queue.take(10.0, 10)
+    assert queue.add("7", Claim("anew", Origin("", 0), 0, anew=True), now=10.1)
+    assert records(queue.settle(entry, 10.2, date(10), date(1))) == ["a"]
+    assert read(queue, 14.0, modified=1) == ["anew"]
+    assert queue.add("7", Claim("again", Origin("", 0), 0, anew=True), now=20.0)
+
+
 def test_a_told_deletion_ends_what_waits_and_forgets_the_read_under_way():
     queue = Queue()
     queue.add("7", webhook("a", created=10), now=10.0)
@@ -177,6 +203,7 @@ def test_what_was_read_along_ends_at_the_first_read_or_the_first_miss():
     [entry] = queue.take(10.0, 10)
     assert not queue.missing(entry, 10.0)
     assert records(queue.end_alongs(entry)) == ["order"]
+    queue.tell_gone("7", 10.1)
     queue.add("8", Claim("order", Origin("", 0), 0, on_done=lambda: None), now=11.0)
     assert read(queue, 11.0, modified=11) == ["order"]
     assert queue.was_read("8", since_at=5.0, since_ms=date(11))
