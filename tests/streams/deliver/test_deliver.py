@@ -175,3 +175,12 @@ async def test_a_second_worker_takes_over_its_share(world: World, project: Proje
     found = project.events()
     assert purchases(found) == sorted(f"{lane}-{n}" for lane in lanes for n in (1, 3))
     assert len(consents(found)) == 20
+
+
+async def test_what_a_removed_store_left_becomes_dead_letters_once_its_key_is_not_accepted(world: World, project: Project) -> None:
+    await world.add(msgspec.structs.replace(project.store, api_secret="old", removed=True))
+    await world.send("a", event("a", 1), anonymize("a", 2), event("a", 3))
+    async with world.delivering():
+        await world.all_acknowledged()
+    assert [letter.reason.split(";")[0] for letter in await world.dead_letters()] == ["the store was removed"] * 3
+    assert project.events() == []
