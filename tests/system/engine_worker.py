@@ -4,6 +4,7 @@ usage: engine_worker.py BOOTSTRAP PREFIX STORE FOLDER SLOT SESSION_TIMEOUT_S DEA
 DEATHS is the chance to be killed at each boundary between two steps of a batch (0: never).
 """
 
+import asyncio
 import os
 import random
 import signal
@@ -37,22 +38,29 @@ def count(to: str) -> Decide:
 
 
 def mortal(step: Callable, chance: float) -> Callable:
-    """The step, before and after which the process may be killed."""
+    """The step, before and after which the process may be killed: at once, or when a commit has come in between."""
+
+    def dies() -> bool:
+        return random.random() < chance
 
     def die() -> None:
-        if random.random() < chance:
-            os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
 
     async def asynchronous(*args: object) -> object:
-        die()
-        result = await step(*args)
-        die()
+        for boundary in ("before", "after"):
+            if dies():
+                await asyncio.sleep(random.choice([0, 1.5 * under_test.COMMIT_S]))
+                die()
+            if boundary == "before":
+                result = await step(*args)
         return result
 
     def synchronous(*args: object) -> object:
-        die()
+        if dies():
+            die()
         result = step(*args)
-        die()
+        if dies():
+            die()
         return result
 
     return asynchronous if step.__name__ in ("_send", "_write") else synchronous
