@@ -16,6 +16,8 @@ import sys
 import time
 from pathlib import Path
 
+from schemas.failures import Unavailable
+
 ARTIFACT = "org.apache.kafka:kafka_2.13:4.1.1"
 SUMS = Path(__file__).with_name("kafka_jars.sha256")
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,7 +47,7 @@ num.io.threads=4
 """
 
 
-class KafkaUnavailable(Exception):
+class KafkaUnavailable(Unavailable):
     """The embedded Kafka could not be had or started; the message says why and what to do."""
 
 

@@ -9,7 +9,7 @@ import structlog
 from ops import environment, logs, slots, supervise
 from ops.embedded_kafka import EmbeddedKafka, KafkaUnavailable
 from ops.topics import create_topics, refusal
-from schemas.failures import Unavailable, WrongSetting
+from schemas.failures import WrongSetting
 from schemas.settings import Settings
 from schemas.topics import STAGES
 
@@ -24,10 +24,7 @@ def main(settings: Settings) -> int:
         claimed = [slots.claim(settings.data, stage, settings.slot) for stage in STAGES]
         for slot in claimed:
             held.callback(slot.release)
-        try:
-            kafka = held.enter_context(embedded_kafka(settings)) if environment.embedded(settings) else None
-        except KafkaUnavailable as error:
-            raise Unavailable(str(error)) from error
+        kafka = held.enter_context(embedded_kafka(settings)) if environment.embedded(settings) else None
         return asyncio.run(_run(settings, claimed, kafka))
 
 

@@ -5,6 +5,7 @@
 3. Every `commit_s` that is committed. A kill costs what was done and not committed: it is done once more.
 4. On a rebalance `on_revoked` lets calls under way end, then what is done is committed and the rest forgotten.
 5. Members are static: a process that is back within the session time-out gets its partitions without a rebalance.
+6. `metadata` may say more than an offset can: its text is committed with each offset, and the next owner is given both.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ import contextlib
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -24,8 +25,18 @@ log = structlog.get_logger()
 RETRY_S = 1.0
 TAKE_RECORDS_MAX = 500  # so that no partition fills a whole turn
 
-Assigned = Callable[[Mapping[TopicPartition, tuple[int, int]]], Awaitable[None]]
+
+class Bounds(NamedTuple):
+    """Of a partition when it is assigned."""
+
+    committed: int  # the offset to begin at
+    end: int
+    metadata: str = ""  # committed with it
+
+
+Assigned = Callable[[Mapping[TopicPartition, Bounds]], Awaitable[None]]
 Revoked = Callable[[frozenset[TopicPartition]], Awaitable[None]]
+Metadata = Callable[[TopicPartition], str | None]
 
 
 class BatchConsumer:
@@ -43,12 +54,15 @@ class BatchConsumer:
         commit_s: float = 1.0,
         on_assigned: Assigned | None = None,
         on_revoked: Revoked | None = None,
+        metadata: Metadata | None = None,
     ) -> None:
         """`options` are `schemas.connection.kafka_options`; `slot` is this process's number, no other living process has it.
 
-        on_assigned: awaited with partition -> (committed offset, end offset) before any record of them is taken.
+        on_assigned: awaited with the bounds of each partition before any record of them is taken.
         on_revoked: awaited before partitions go, at most `call_s_max`; nothing more may be sent for them.
         Exceptions of both are raised by `take`.
+        metadata: asked at each commit what to commit with a partition's offset, within the broker's
+        `offset.metadata.max.bytes`; None: what was committed last.
         """
         self.call_s_max = session_timeout_s / 3  # the time-out of every outside call of the stage is at most this
         self._fence_s = session_timeout_s / 2
@@ -57,6 +71,7 @@ class BatchConsumer:
         self._commit_s = commit_s
         self._on_assigned = on_assigned
         self._on_revoked = on_revoked
+        self._metadata = metadata
         self._options = dict(
             options,
             group_id=group,
@@ -146,21 +161,30 @@ class BatchConsumer:
     async def commit(self) -> None:
         """All that can be committed is, or a rebalance is under way (`committed` tells). Raises KafkaError, TimeoutError."""
         async with asyncio.timeout(self.call_s_max), self._committing:
-            ready = {tp: partition for tp, partition in self._open.items() if partition.position > partition.committed}
-            offsets = {tp: partition.position for tp, partition in ready.items()}
+            offsets: dict[TopicPartition, tuple[int, str]] = {}
+            for tp, partition in self._open.items():
+                metadata = self._metadata(tp) if self._metadata else None
+                offset = partition.position, partition.metadata if metadata is None else metadata
+                if offset != (partition.committed, partition.metadata):
+                    offsets[tp] = offset
             if not offsets:
                 return
+            opened = self._open
             try:
                 await self._consumer.commit(offsets)
             except (CommitFailedError, IllegalStateError) as error:  # no more ours: the revocation that forgets them follows
                 log.warning("a commit came too late, the group rebalances", error=type(error).__name__)
                 return
-            for tp, partition in ready.items():
-                partition.committed = offsets[tp]
+            for tp, (position, text) in offsets.items():
+                opened[tp].committed, opened[tp].metadata = position, text
 
     def committed(self, tp: TopicPartition) -> int:
         """The offset that a successor would begin at; -1 for a partition that is not ours."""
         return self._open[tp].committed if tp in self._open else -1
+
+    def metadata(self, tp: TopicPartition) -> str:
+        """What is committed with `committed`; empty for a partition that is not ours."""
+        return self._open[tp].metadata if tp in self._open else ""
 
     def held(self, tp: TopicPartition) -> int:
         """How many records are taken and not ready to commit."""
@@ -208,22 +232,26 @@ class BatchConsumer:
         except Exception as error:  # noqa: BLE001  whatever it is, `take` raises it
             self._fail(error)
         else:
-            self._open = {tp: _Partition(committed) for tp, (committed, _) in bounds.items()}
+            self._open = {tp: _Partition(bound) for tp, bound in bounds.items()}
             self._room.set()
 
-    async def _bounds(self, assigned: frozenset[TopicPartition]) -> dict[TopicPartition, tuple[int, int]]:
+    async def _bounds(self, assigned: frozenset[TopicPartition]) -> dict[TopicPartition, Bounds]:
         while True:
             try:
                 begin = await self._consumer.beginning_offsets(assigned) if assigned else {}
                 end = await self._consumer.end_offsets(assigned) if assigned else {}
-                committed = {tp: await self._consumer.committed(tp) for tp in assigned}
+                # The consumer's own `committed` leaves the metadata out.
+                committed = await self._consumer._coordinator.fetch_committed_offsets(list(assigned))  # noqa: SLF001
             except KafkaError as error:
                 if not error.retriable:
                     raise
                 log.warning("the broker does not answer to an assignment", error=type(error).__name__)
                 await asyncio.sleep(RETRY_S)
             else:
-                return {tp: (begin[tp] if committed[tp] is None else committed[tp], end[tp]) for tp in assigned}
+                return {
+                    tp: Bounds(committed[tp].offset, end[tp], committed[tp].metadata) if tp in committed else Bounds(begin[tp], end[tp])
+                    for tp in assigned
+                }
 
     def _fail(self, error: Exception) -> None:
         self._failure = self._failure or error
@@ -236,9 +264,9 @@ _NONE = TopicPartition("", -1)  # no records of it are ever there
 class _Partition:
     """What is taken of one partition in this assignment and cannot be committed yet."""
 
-    def __init__(self, committed: int) -> None:
-        self.committed = committed
-        self.next = committed  # the offset after the last record taken
+    def __init__(self, bounds: Bounds) -> None:
+        self.committed, self.metadata = bounds.committed, bounds.metadata
+        self.next = bounds.committed  # the offset after the last record taken
         self.held: OrderedDict[int, ConsumerRecord] = OrderedDict()  # by offset; from the first that is not done
         self._done: set[int] = set()
 

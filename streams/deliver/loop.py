@@ -26,7 +26,7 @@ from schemas.records import Decoder, encode, headers_of, origin_of
 from schemas.settings import Settings
 from schemas.stores import Store
 from schemas.topics import COMMANDS, DEAD_LETTERS
-from streams.consumer import BatchConsumer
+from streams.consumer import BatchConsumer, Bounds
 from streams.deliver import metrics
 from streams.deliver.rules import consents
 from streams.deliver.rules.lanes import Lanes
@@ -67,23 +67,27 @@ class Deliver:
                 for record in await consumer.take(TAKE_S):
                     self._accept(record)
                 for tp, lanes in self._lanes.items():
-                    self._let_go(lanes.committed(consumer.committed(tp), time.monotonic()))
+                    self._let_go(lanes.committed(consumer.committed(tp), consumer.metadata(tp), time.monotonic()))
                 metrics.WAITING.set(sum(map(len, self._queues.values())))
             calling.cancel()
 
     # Partitions come and go
 
-    async def begin(self, bounds: Mapping[TopicPartition, tuple[int, int]]) -> None:
+    async def begin(self, bounds: Mapping[TopicPartition, Bounds]) -> None:
         """The lanes of these partitions are known as far as their tails tell. Raises KafkaError."""
         now_s, settle_s = time.monotonic(), self._settings.settle_s
-        assigned = {tp: Lanes(now_s, settle_s, committed) for tp, (committed, _) in bounds.items()}
-        async for record in read_tail(kafka_options(self._settings), {tp: committed for tp, (committed, _) in bounds.items()}):
+        assigned = {tp: Lanes(now_s, settle_s, (bound.committed, bound.metadata)) for tp, bound in bounds.items()}
+        async for record in read_tail(kafka_options(self._settings), {tp: bound.committed for tp, bound in bounds.items()}):
             with contextlib.suppress(Undecodable):  # a dead letter since then
                 lane, command = self._read(record)
                 assigned[TopicPartition(record.topic, record.partition)].remember(lane, command.number, border=command.kind == "anonymize")
         # What an earlier life sent right before its end is applied by then, and so can be found.
-        self._doubtful = {tp: (end, now_s + settle_s) for tp, (_, end) in bounds.items()}
+        self._doubtful = {tp: (bound.end, now_s + settle_s) for tp, bound in bounds.items()}
         self._lanes = assigned
+
+    def metadata(self, tp: TopicPartition) -> str | None:
+        """What is to be committed with the partition's offset; None: what was, for it is not ours any more."""
+        return self._lanes[tp].metadata() if tp in self._lanes else None
 
     async def forget(self, _: frozenset[TopicPartition]) -> None:
         """Nothing goes out any more, and what was under way has ended: it comes before whatever a successor sends."""

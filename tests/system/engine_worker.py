@@ -9,8 +9,9 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import orjson
 import structlog
@@ -37,33 +38,43 @@ def count(to: str) -> Decide:
     return decide
 
 
-def mortal(step: Callable, chance: float) -> Callable:
-    """The step, before and after which the process may be killed: at once, or when a commit has come in between."""
+class MortalEngine(Engine):
+    """It may be killed at each boundary between two steps of a batch; told by SIGUSR1, it freezes before its next row is written."""
 
-    def dies() -> bool:
-        return random.random() < chance
+    def __init__(self, deaths: float, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.deaths, self.freezes = deaths, False
+        signal.signal(signal.SIGUSR1, lambda *_: setattr(self, "freezes", True))
 
-    def die() -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
+    async def _send(self, outgoing: Iterable[Outgoing]) -> None:
+        await self.boundary()
+        await super()._send(outgoing)
 
-    async def asynchronous(*args: object) -> object:
-        for boundary in ("before", "after"):
-            if dies():
-                await asyncio.sleep(random.choice([0, 1.5 * under_test.COMMIT_S]))
-                die()
-            if boundary == "before":
-                result = await step(*args)
-        return result
+    async def _write(self, agent: Any, overlay: Any) -> None:
+        await self.boundary()
+        if self.freezes and overlay:
+            self.freezes = False
+            os.kill(os.getpid(), signal.SIGSTOP)
+        await super()._write(agent, overlay)
+        await self.boundary()
 
-    def synchronous(*args: object) -> object:
-        if dies():
+    async def boundary(self) -> None:
+        if random.random() < self.deaths:
+            await asyncio.sleep(random.choice([0, 1.5 * under_test.COMMIT_S]))  # a commit may come in between
             die()
-        result = step(*args)
-        if dies():
-            die()
-        return result
 
-    return asynchronous if step.__name__ in ("_send", "_write") else synchronous
+
+class MortalTable(under_test._Table):
+    deaths = 0.0
+
+    def apply_changelog_batch(self, batch: Any) -> None:
+        if random.random() < self.deaths:
+            die()
+        super().apply_changelog_batch(batch)
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def main() -> None:
@@ -73,9 +84,10 @@ def main() -> None:
     ]
     structlog.configure(processors=plain)
     bootstrap, prefix, store, folder, slot, session_timeout_s, deaths = sys.argv[1:]
-    for owner, step in ((Engine, "_send"), (Engine, "_write"), (under_test._Table, "apply_changelog_batch")):
-        setattr(owner, step, mortal(getattr(owner, step), float(deaths)))
-    engine = Engine(
+    MortalTable.deaths = float(deaths)
+    under_test._Table = MortalTable
+    engine = MortalEngine(
+        float(deaths),
         group=f"{prefix}count",
         kafka={"bootstrap_servers": bootstrap},
         store=store,

@@ -328,7 +328,7 @@ async def test_a_worker_that_was_frozen_past_its_session_writes_nothing_when_it_
         a, _ = trial.work(0), trial.work(1)
         await trial.joined(2)
         await trial.working()
-        a.send(signal.SIGSTOP)
+        a.send(signal.SIGUSR1)  # it freezes with its outputs sent and its rows not yet written
         await trial.joined(1)
         await trial.some_seconds(0, 3)
         lives = len(a.codes)

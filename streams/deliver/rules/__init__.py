@@ -1,7 +1,8 @@
 """Which commands may go now. Nothing here does I/O, reads a clock or draws a number: time is given.
 
-pending.py   a command on its way
-lanes.py     order: what of each lane may go, with an anonymization as a border
-queue.py     room: what of one store goes together in a call, and when after a failure
-consents.py  whether Engagement has a consent already
+pending.py       a command on its way
+lanes.py         order: what of each lane may go, with an anonymization as a border
+lane_offsets.py  how far lanes are that are ahead of their partition, as text for a commit
+queue.py         room: what of one store goes together in a call, and when after a failure
+consents.py      whether Engagement has a consent already
 """

@@ -1,12 +1,15 @@
 """Order: what of each lane of one partition may go now.
 
 Between two anonymizations the commands of a lane may go in any order, side by side with those of all others. An
-anonymization is a border:
+anonymization is a border of its lane alone:
 
-  closed  it waits until all before it in its partition is done and committed, so that no kill makes what stood before it
-          come after it; then a pause after the lane's last send
+  closed  it waits until all before it in its lane is done and committed, so that no kill makes what stood before it come
+          after it; then a pause after the lane's last send
   sent    it is on its way, alone
   passed  it is done and waits to be committed, so that no kill sends it again once the lane goes on; then a pause
+
+Committed is what the partition's committed offset has passed, or, where other lanes hold that back, the lane's own, which
+is committed beside it (lane_offsets.py). There is room for so many of these; borders beyond wait for either.
 
 The pauses are `settle_s`, because Engagement's answer means queued and its queues are two. What a predecessor sent last
 is not known: at most `settle_s` before the start it may have sent anything.
@@ -16,6 +19,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import Literal
 
+from streams.deliver.rules import lane_offsets
 from streams.deliver.rules.pending import Pending
 
 LANES_MAX = 50_000  # of a partition; a lane that was silent while so many others were not is forgotten, as a whole
@@ -30,17 +34,32 @@ class Lane:
     waiting: deque[Pending] = field(default_factory=deque)  # a border, and all behind it
     border: Literal["none", "closed", "sent", "passed"] = "none"
 
+    @property
+    def offset(self) -> int:
+        """Up to it all of the lane is done; 0 while that is of no use to its border."""
+        match self.border:
+            case "closed" if not self.under_way:
+                return self.waiting[0].offset
+            case "passed":
+                return self.waiting[0].offset + 1
+            case _:
+                return 0
+
 
 class Lanes:
-    """The lanes of one partition since it was assigned, at `start_s`, with `committed` as its committed offset."""
+    """The lanes of one partition since it was assigned, at `start_s`, with what was `committed` then: offset and metadata."""
 
-    def __init__(self, start_s: float, settle_s: float, committed: int, lanes_max: int = LANES_MAX) -> None:
-        self._start_s, self._settle_s, self._committed, self._lanes_max = start_s, settle_s, committed, lanes_max
+    def __init__(
+        self, start_s: float, settle_s: float, committed: tuple[int, str], lanes_max: int = LANES_MAX, ahead_max: int = lane_offsets.LANES_MAX
+    ) -> None:
+        self._start_s, self._settle_s, self._lanes_max, self._ahead_max = start_s, settle_s, lanes_max, ahead_max
+        self._committed = committed
+        self._ahead = lane_offsets.read(committed[1])
         self._lanes: OrderedDict[str, Lane] = OrderedDict()  # the one used longest ago first
         self._borders: dict[str, Lane] = {}  # lanes that have one
 
     def remember(self, name: str, number: int, *, border: bool) -> None:
-        """A record before the committed offset: it was done in an earlier life. The lane pauses where it was an anonymization."""
+        """A record was done in an earlier life. The lane pauses where it was an anonymization."""
         lane = self._lane(name)
         if number > lane.number:
             lane.number = number
@@ -48,6 +67,9 @@ class Lanes:
 
     def add(self, pending: Pending) -> list[Pending] | None:
         """What may go because of it; None where it is a repetition, which is done already."""
+        if self._is_committed(pending.lane, pending.offset + 1):
+            self.remember(pending.lane, pending.command.number, border=pending.border)
+            return None
         lane = self._lane(pending.lane)
         if pending.command.number <= lane.number:
             return None
@@ -66,14 +88,24 @@ class Lanes:
         else:
             lane.under_way -= 1
 
-    def committed(self, offset: int, now_s: float) -> list[Pending]:
-        """What may go now that all before `offset` is committed."""
-        if offset <= self._committed:
+    def metadata(self) -> str:
+        """To be committed with the next offset: the lanes' own, as far as there is room for them, the oldest border first."""
+        ahead = {short: offset for short, offset in self._ahead.items() if offset > self._committed[0]}
+        for name, lane in sorted(self._borders.items(), key=lambda border: border[1].waiting[0].offset):
+            short, offset = lane_offsets.short(name), lane.offset
+            if offset > self._committed[0] and (short in ahead or len(ahead) < self._ahead_max):
+                ahead[short] = max(offset, ahead.get(short, 0))
+        return lane_offsets.write(ahead)
+
+    def committed(self, offset: int, metadata: str, now_s: float) -> list[Pending]:
+        """What may go now that these are committed; nothing has changed where the offset is lower."""
+        if offset < self._committed[0] or (offset, metadata) == self._committed:
             return []
-        self._committed = offset
+        self._committed = offset, metadata
+        self._ahead = lane_offsets.read(metadata)
         going: list[Pending] = []
         for name, lane in list(self._borders.items()):
-            if lane.border == "passed":  # it stood at the committed offset, which is beyond it now
+            if lane.border == "passed" and self._is_committed(name, lane.offset):
                 del self._borders[name]
                 lane.waiting.popleft()
                 lane.border = "none"
@@ -83,12 +115,16 @@ class Lanes:
             going += self._advance(name, lane)
         return going
 
+    def _is_committed(self, name: str, offset: int) -> bool:
+        """That all of this lane before `offset` is done."""
+        return self._committed[0] >= offset or (bool(self._ahead) and self._ahead.get(lane_offsets.short(name), 0) >= offset)
+
     def _advance(self, name: str, lane: Lane) -> list[Pending]:
         """The lane's border where it may go."""
         if lane.border == "none" and lane.waiting:
             lane.border = "closed"
             self._borders[name] = lane
-        if lane.border != "closed" or self._committed < lane.waiting[0].offset:
+        if lane.border != "closed" or not self._is_committed(name, lane.waiting[0].offset):
             return []
         lane.border = "sent"
         border = lane.waiting[0]
