@@ -72,7 +72,6 @@ def jars(folder: Path) -> list[Path]:
 def _fetch(folder: Path, store: Path) -> None:
     """Resolve ARTIFACT into `store`; whoever holds the lock does it, the others wait and find it done."""
     from jgo.constants import MAVEN_CENTRAL_URL
-    from jgo.env import EnvironmentBuilder, LinkStrategy
     from jgo.maven import MavenContext
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -83,8 +82,8 @@ def _fetch(folder: Path, store: Path) -> None:
         print("cartstream: fetching Apache Kafka (once) ...", file=sys.stderr, flush=True)
         try:
             context = MavenContext(repo_cache=folder / "repository", remote_repos={"central": MAVEN_CENTRAL_URL})
-            builder = EnvironmentBuilder(context=context, cache_dir=folder / "jgo", link_strategy=LinkStrategy.COPY)
-            found = builder.from_endpoint(ARTIFACT).all_jars
+            asked, needed = context.resolver.resolve([context.create_dependency(ARTIFACT)])
+            found = [d.artifact.resolve() for d in (*asked, *needed) if d.scope in (None, "compile", "runtime")]
         except Exception as error:  # whatever goes wrong in there: a person needs one line
             raise KafkaUnavailable(f"{ARTIFACT} could not be fetched ({error}). Check the network, or set CARTSTREAM_KAFKA.") from error
         part = folder / "jars.part"

@@ -3,17 +3,20 @@
 import asyncio
 import contextlib
 import secrets
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
 import orjson
+from aiokafka.admin import AIOKafkaAdminClient
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from ops import environment, slots, stores, supervise
 from ops.embedded_kafka import EmbeddedKafka, free_port
 from ops.topics import admin_client, create_topics
+from schemas.failures import Unavailable
 from schemas.settings import Settings
 from schemas.settings import load as load_settings
 from schemas.topics import STAGES, group
@@ -110,14 +113,25 @@ class Deployment:
         }
 
     async def _ready(self, lives: asyncio.Task[int]) -> None:
-        """Returns when ingest takes webhooks and every stage has its partitions."""
-        async with httpx.AsyncClient(timeout=2) as client, admin_client(self.settings) as admin, asyncio.timeout(READY_S_MAX):
-            while not lives.done():
-                with contextlib.suppress(httpx.HTTPError):
-                    # One group a request: aiokafka 0.14 cannot read an answer about several.
-                    answers = [await admin.describe_consumer_groups([group("", stage)]) for stage in STAGES]
-                    stable = all(answer.groups[0][2] == "Stable" for [answer] in answers)
-                    if stable and (await client.get(f"{self.settings.public_url}/readyz")).is_success:
-                        return
+        """Returns when ingest takes webhooks and every stage has its partitions. Raises Unavailable naming the part that does not start."""
+        deadline, late = time.monotonic() + READY_S_MAX, "ingest"
+        async with httpx.AsyncClient(timeout=2) as client, admin_client(self.settings) as admin:
+            while not lives.done() and time.monotonic() < deadline:
+                late = await self._not_ready(client, admin)
+                if not late:
+                    return
                 await asyncio.sleep(0.1)
-        raise RuntimeError(f"a part cannot run; see the logs in {self.folder}")
+        said = self.log_file(late).read_text(errors="replace").splitlines()[-1:]
+        raise Unavailable(f"{late} does not start: {said[0] if said else 'it says nothing'}")
+
+    async def _not_ready(self, client: httpx.AsyncClient, admin: AIOKafkaAdminClient) -> str:
+        """A part that is not ready, "" when all are."""
+        for stage in STAGES:
+            # One group a request: aiokafka 0.14 cannot read an answer about several.
+            [answer] = await admin.describe_consumer_groups([group("", stage)])
+            if answer.groups[0][2] != "Stable":
+                return stage
+        with contextlib.suppress(httpx.HTTPError):
+            if (await client.get(f"{self.settings.public_url}/readyz")).is_success:
+                return ""
+        return "ingest"
