@@ -217,3 +217,11 @@ def test_an_email_that_was_left_still_means_the_person_until_another_account_tak
     line.tell(customer(12, "b@example.com", created=100, at=100)).run()
     line.tell(order(email="b@example.com", created=110, at=110)).run()
     assert line.events("purchase")[0]["customer_ids"] == {"email_id": "b@example.com", "customer_id": "12", "cart_id": "c-1"}
+
+
+def test_an_equal_state_sends_nothing_again():
+    states = [customer(), subscriber(), cart(lines={"7": 1}, email="g@example.com"), order(email="g@example.com")]
+    line = Line().tell(*states).run()
+    sent = len(line.log), len(line.commands)
+    line.tell(*states).run()
+    assert (len(line.log) - len(states), len(line.commands)) == sent
