@@ -161,22 +161,21 @@ class BatchConsumer:
     async def commit(self) -> None:
         """All that can be committed is, or a rebalance is under way (`committed` tells). Raises KafkaError, TimeoutError."""
         async with asyncio.timeout(self.call_s_max), self._committing:
-            offsets: dict[TopicPartition, tuple[int, str]] = {}
+            ready: dict[TopicPartition, tuple[_Partition, int, str]] = {}
             for tp, partition in self._open.items():
-                metadata = self._metadata(tp) if self._metadata else None
-                offset = partition.position, partition.metadata if metadata is None else metadata
-                if offset != (partition.committed, partition.metadata):
-                    offsets[tp] = offset
-            if not offsets:
+                text = self._metadata(tp) if self._metadata else None
+                offset, text = partition.position, partition.metadata if text is None else text
+                if (offset, text) != (partition.committed, partition.metadata):
+                    ready[tp] = partition, offset, text
+            if not ready:
                 return
-            opened = self._open
             try:
-                await self._consumer.commit(offsets)
+                await self._consumer.commit({tp: (offset, text) for tp, (_, offset, text) in ready.items()})
             except (CommitFailedError, IllegalStateError) as error:  # no more ours: the revocation that forgets them follows
                 log.warning("a commit came too late, the group rebalances", error=type(error).__name__)
                 return
-            for tp, (position, text) in offsets.items():
-                opened[tp].committed, opened[tp].metadata = position, text
+            for partition, offset, text in ready.values():
+                partition.committed, partition.metadata = offset, text
 
     def committed(self, tp: TopicPartition) -> int:
         """The offset that a successor would begin at; -1 for a partition that is not ours."""

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from ops.embedded_kafka import EmbeddedKafka
-from streams.consumer import BatchConsumer
+from streams.consumer import BatchConsumer, Bounds
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SESSION_S = 6
@@ -168,10 +168,10 @@ async def test_an_assignment_is_told_with_its_bounds_before_any_record_of_it_is_
     topic = f"{prefix}in"
     await make_topic(kafka, topic, 1)
     await send(kafka, topic, range(10), 1)
-    told: list[dict[TopicPartition, tuple[int, int]]] = []
+    told: list[Mapping[TopicPartition, Bounds]] = []
     go_on = asyncio.Event()
 
-    async def on_assigned(bounds: dict[TopicPartition, tuple[int, int]]) -> None:
+    async def on_assigned(bounds: Mapping[TopicPartition, Bounds]) -> None:
         told.append(bounds)
         await go_on.wait()
 
@@ -185,7 +185,25 @@ async def test_an_assignment_is_told_with_its_bounds_before_any_record_of_it_is_
             consumer.done(record)
     async with running(consumer_of(kafka, topic, on_assigned=on_assigned)) as consumer:
         assert len(await take(consumer, 6)) == 6
-    assert told == [{tp: (0, 10)}, {tp: (4, 10)}]
+    assert told == [{tp: Bounds(0, 10)}, {tp: Bounds(4, 10)}]
+
+
+async def test_metadata_is_committed_with_the_offset_and_told_to_the_successor(kafka: str, prefix: str) -> None:
+    topic = f"{prefix}in"
+    await make_topic(kafka, topic, 1)
+    await send(kafka, topic, range(3), 1)
+    told: list[Bounds] = []
+    tp = TopicPartition(topic, 0)
+
+    async def on_assigned(bounds: Mapping[TopicPartition, Bounds]) -> None:
+        told.append(bounds[tp])
+
+    async with running(consumer_of(kafka, topic, on_assigned=on_assigned, metadata=lambda _: "lane:7")) as consumer:
+        consumer.done((await take(consumer, 3))[0])
+        await consumer.commit()
+    async with running(consumer_of(kafka, topic, on_assigned=on_assigned)) as consumer:
+        assert len(await take(consumer, 2)) == 2
+    assert told == [Bounds(0, 3), Bounds(1, 3, "lane:7")]
 
 
 async def test_what_fails_in_a_callback_is_raised_by_take(kafka: str, prefix: str) -> None:
@@ -269,7 +287,7 @@ async def test_a_worker_that_is_back_in_time_gets_its_partitions_without_a_rebal
 
 WORKER = """
 import asyncio, sys, time
-from streams.consumer import BatchConsumer
+from streams.consumer import BatchConsumer, Bounds
 
 async def main():
     consumer = BatchConsumer(options={"bootstrap_servers": sys.argv[1]}, group=sys.argv[2] + "-group", topics=[sys.argv[2]],

@@ -50,11 +50,17 @@ class Lanes:
     """The lanes of one partition since it was assigned, at `start_s`, with what was `committed` then: offset and metadata."""
 
     def __init__(
-        self, start_s: float, settle_s: float, committed: tuple[int, str], lanes_max: int = LANES_MAX, ahead_max: int = lane_offsets.LANES_MAX
+        self,
+        start_s: float,
+        settle_s: float,
+        committed: tuple[int, str],
+        lanes_max: int = LANES_MAX,
+        ahead_max: int = lane_offsets.LANES_MAX,
     ) -> None:
         self._start_s, self._settle_s, self._lanes_max, self._ahead_max = start_s, settle_s, lanes_max, ahead_max
         self._committed = committed
-        self._ahead = lane_offsets.read(committed[1])
+        self._ahead = lane_offsets.read(committed[1])  # by short name; committed
+        self._told = dict(self._ahead)  # to commit, and not passed by the partition yet
         self._lanes: OrderedDict[str, Lane] = OrderedDict()  # the one used longest ago first
         self._borders: dict[str, Lane] = {}  # lanes that have one
 
@@ -89,16 +95,20 @@ class Lanes:
             lane.under_way -= 1
 
     def metadata(self) -> str:
-        """To be committed with the next offset: the lanes' own, as far as there is room for them, the oldest border first."""
-        ahead = {short: offset for short, offset in self._ahead.items() if offset > self._committed[0]}
-        for name, lane in sorted(self._borders.items(), key=lambda border: border[1].waiting[0].offset):
-            short, offset = lane_offsets.short(name), lane.offset
-            if offset > self._committed[0] and (short in ahead or len(ahead) < self._ahead_max):
-                ahead[short] = max(offset, ahead.get(short, 0))
-        return lane_offsets.write(ahead)
+        """To commit with the next offset: the lanes' own, as far as there is room.
+
+        What was in it once stays in until the partition has passed it: a commit that is on its way while an earlier one
+        makes a border go must not take that back.
+        """
+        self._told = {short: offset for short, offset in self._told.items() if offset > self._committed[0]}
+        for name, lane in self._borders.items():
+            short = lane_offsets.short(name)
+            if lane.offset and (short in self._told or len(self._told) < self._ahead_max):
+                self._told[short] = lane.offset
+        return lane_offsets.write(self._told)
 
     def committed(self, offset: int, metadata: str, now_s: float) -> list[Pending]:
-        """What may go now that these are committed; nothing has changed where the offset is lower."""
+        """What may go now that these are committed. A lower offset says only that the partition is not open yet, or no more."""
         if offset < self._committed[0] or (offset, metadata) == self._committed:
             return []
         self._committed = offset, metadata

@@ -15,7 +15,7 @@ from schemas.dead_letters import DeadLetter
 from schemas.entities import CartGone, CartState, CustomerGone, CustomerState, OrderState, SubscriberGone, SubscriberState
 from schemas.keys import checkout_key, entity_key, person_hash, person_lane
 from schemas.records import Decoder, Message, Origin, encode, headers_of
-from schemas.topics import ACCOUNTS, CHECKOUTS, COMMANDS, DEAD_LETTERS, PEOPLE, SUBSCRIBERS, WEBHOOKS
+from schemas.topics import ACCOUNTS, CHECKOUTS, COMMANDS, DEAD_LETTERS, SUBSCRIBERS, WEBHOOKS
 from schemas.webhooks import LookAt
 from streams.engine import Incoming
 from streams.resolve.agents import make_agents
