@@ -22,10 +22,9 @@ def histories(draw: st.DrawFn) -> list[Message]:
     told: list[Message] = []
     for id in range(1, draw(st.integers(1, 3)) + 1):
         email = f"person{id}@example.com"
-        for at in range(draw(st.integers(0, 3))):
-            told.append(customer(id, email, at=at * 10, phone=str(draw(st.integers(0, 3)))))
-        for at in range(draw(st.integers(0, 3))):
-            told.append(subscriber(id, email, draw(st.sampled_from(CONSENTS[1:])), at=at * 10))
+        phones, consents = draw(st.lists(st.sampled_from("0123"), max_size=3)), draw(st.lists(st.sampled_from(CONSENTS[1:]), max_size=3))
+        told += [customer(id, email, at=at * 10, phone=phone) for at, phone in enumerate(phones)]
+        told += [subscriber(id, email, consent, at=at * 10) for at, consent in enumerate(consents)]
         if draw(st.booleans()):
             told.append(subscriber_gone(id, at=50))
         account = draw(st.sampled_from([0, id]))
