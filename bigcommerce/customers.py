@@ -8,6 +8,8 @@ from bigcommerce.values import Fields, read_object
 from schemas.failures import Undecodable
 from schemas.keys import clean_email
 
+EXACT_MAX = 2**53  # a larger number is kept as text: JSON's readers take numbers for doubles
+
 
 class Address(msgspec.Struct, frozen=True):
     """A postal address; a field that is not there is ""."""
@@ -87,6 +89,6 @@ def _plain(fields: Fields, name: str) -> Any:
         if not all(isinstance(v, str | int) for v in value):
             raise Undecodable("expected a list of texts", fields.path + name)
         return [str(v) for v in value]
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < EXACT_MAX:
         return value
     return fields.text(name) or ""

@@ -27,6 +27,7 @@ STATUS_NAMES = {
     13: "Disputed",
     14: "Partially Refunded",
 }
+RATE_MIN = Decimal("1e-9")
 NOT_PLACED = frozenset({0, 1, 5, 6})
 
 
@@ -96,7 +97,9 @@ def parse_order(body: bytes) -> Order:
     if status_id not in STATUS_NAMES:
         raise Undecodable("no status that BigCommerce documents", "status_id")
     created_ms = fields.required_time_ms("date_created")
-    rate = fields.money("store_default_to_transactional_exchange_rate")
+    rate = fields.money("store_default_to_transactional_exchange_rate") or Decimal(1)
+    if not RATE_MIN <= rate <= 1 / RATE_MIN:
+        raise Undecodable("no rate of exchange", "store_default_to_transactional_exchange_rate")
     channel_id = fields.integer("channel_id")
     return Order(
         id=fields.required_id("id"),
@@ -110,7 +113,7 @@ def parse_order(body: bytes) -> Order:
         channel_id=None if channel_id is None else str(channel_id),
         payment_method=fields.text("payment_method"),
         currency=fields.text("default_currency_code") or fields.text("currency_code") or "",
-        rate=rate if rate and rate > 0 else Decimal(1),
+        rate=rate,
         total=fields.money("total_inc_tax"),
         total_without_tax=fields.money("total_ex_tax"),
         tax=fields.money("total_tax"),

@@ -77,9 +77,10 @@ class Agent:
         found = read_row(row, self._row)
         if record.offset <= found.offset:  # a kill came between its row and its acknowledgement
             return Decision()
+        key = record.key.decode(errors="replace")
         try:
             message = self._decoder.decode(record.value, record.headers)
-            change = self._rule(found, record.key.decode(), message, self._store_of(store_in(record.value) or ""))
+            change = self._rule(found, key, message, self._store_of(store_in(record.value) or ""))
         except Reject as failure:
             return Decision(send=[self._dead_letter(record, failure)])
         origin = origin_of(record.topic, record.partition, record.offset, record.timestamp_ms, record.headers)
@@ -88,7 +89,7 @@ class Agent:
         ]
         if change.note:
             NOTES.labels(self.topic.name, change.note).inc()
-            log.debug("resolve.note", topic=self.topic.name, key=record.key.decode(), note=change.note)
+            log.debug("resolve.note", topic=self.topic.name, key=key, note=change.note)
         written = None if change.row is None else write_row(replace(change.row, offset=record.offset))
         return Decision(row=written, send=sends)
 

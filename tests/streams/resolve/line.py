@@ -72,7 +72,7 @@ class Line:
         """One record through its agent; without `write` as far as a kill between effects and state would let it."""
         decision = self.agents[record.topic].decide(record, self.rows.get((record.topic, record.key)))
         for sent in decision.send:
-            self._sent(sent.topic, sent.key.decode(), sent.value or b"", sent.headers)
+            self._sent(sent.topic, sent.key.decode(errors="replace"), sent.value or b"", sent.headers)
         if decision.row is not None and write:
             self.rows[record.topic, record.key] = decision.row
 

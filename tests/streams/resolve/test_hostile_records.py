@@ -1,0 +1,84 @@
+"""Whatever stands in a record, its agent decides: a dead letter or a change, never an exception, which would come again for ever."""
+
+from typing import Any
+
+import msgspec
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.records import Origin, encode, headers_of
+from schemas.topics import ACCOUNTS, CHECKOUTS, PEOPLE, SUBSCRIBERS
+from streams.engine import Incoming
+from tests.streams.resolve.line import Line, cart, customer, order, subscriber
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+    | st.sampled_from(
+        ["", "0", "-1", "1e400", "9" * 40, "NaN", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "Mon, 99 Foo", "ÿ@é", 10**30]
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+WHOLE = {"customer": customer(), "subscriber": subscriber(), "cart": cart(lines={"7": 1}), "order": order(email="a@b.c")}
+FIELDS = {
+    "customer": [
+        "id",
+        "email",
+        "first_name",
+        "customer_group_id",
+        "date_created",
+        "date_modified",
+        "addresses",
+        "attributes",
+        "form_fields",
+    ],
+    "subscriber": ["id", "email", "consents", "date_created", "date_modified"],
+    "cart": ["id", "customer_id", "email", "currency", "cart_amount", "coupons", "line_items", "updated_time", "version"],
+    "order": [
+        *("id", "customer_id", "status_id", "total_inc_tax", "default_currency_code", "cart_id", "billing_address", "products"),
+        *("store_default_to_transactional_exchange_rate", "date_created", "shipping_addresses", "consignments", "coupon_discount"),
+    ],
+}
+LIKELY = {
+    "form_fields": [{"name": "a", "value": 10**30}],
+    "attributes": [{"attribute_id": 1, "attribute_value": "x"}],
+    "store_default_to_transactional_exchange_rate": "0.0000000000000000000001",
+    "products": [{"id": 1, "product_id": 1, "quantity": 10**14, "price_inc_tax": "999999999999999"}],
+}
+
+
+def body_with(kind: str, changed: dict[str, Any]) -> bytes:
+    return msgspec.json.encode(orjson.loads(memoryview(WHOLE[kind].body)) | changed)
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+@settings(max_examples=250, deadline=None)
+@given(data=st.data())
+def test_any_body_is_decided(kind: str, data: st.DataObject):
+    changed = data.draw(st.dictionaries(st.sampled_from(FIELDS[kind]), VALUES, max_size=3))
+    changed |= {field: LIKELY[field] for field in data.draw(st.lists(st.sampled_from(sorted(LIKELY)), max_size=2)) if field in FIELDS[kind]}
+    state = msgspec.structs.replace(WHOLE[kind], body=msgspec.Raw(body_with(kind, changed)))
+    line = Line()
+    topic = {"customer": ACCOUNTS, "subscriber": SUBSCRIBERS, "cart": CHECKOUTS, "order": CHECKOUTS}[kind].name
+    line.put(topic, "abc123.1/x", encode(state), headers_of(state, Origin("", 1)))
+    line.run()
+    assert all(len(command.data) for _, command in line.commands)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    topic=st.sampled_from([t.name for t in (ACCOUNTS, SUBSCRIBERS, CHECKOUTS, PEOPLE)]),
+    key=st.binary(max_size=20),
+    value=st.none() | st.binary(max_size=60),
+    schema=st.sampled_from([b"customer-state/1", b"activity/1", b"cart-gone/1", b"activity/2", b"", b"\xff"]),
+)
+def test_any_bytes_are_a_dead_letter(topic: str, key: bytes, value: bytes | None, schema: bytes):
+    line = Line()
+    line.decide(Incoming(topic, 0, 0, key, value, (("schema", schema),), 1))
+    assert len(line.letters) == 1
