@@ -2,6 +2,7 @@
 
 import httpx
 
+from engagement.answers import says_unknown_customer
 from schemas.failures import AccessLost, QuotaSpent, Reject, Unavailable
 
 TIMEOUT_S = 15.0
@@ -31,7 +32,7 @@ async def check_permission_to_read_events(engagement_url: str, project: str, api
     answer = await _answer("POST", url, (api_key_id, api_secret), {"customer_ids": {"email_id": NOBODY}, "event_types": ["consent"]})
     if answer.status_code in (401, 403):
         raise AccessLost("the API key lacks the permission Events > Get; give it to the key's API group")
-    if answer.status_code not in (200, 404):  # 404: it looked, and knows no such customer
+    if answer.status_code != 200 and not (answer.status_code == 404 and says_unknown_customer(answer.content)):
         raise Reject(f"Engagement answers {answer.status_code} to a question for events; check that the project has the hard id email_id")
 
 

@@ -16,7 +16,6 @@ from schemas.failures import AccessLost, CommandRefused, QuotaSpent, Unavailable
 
 WORDS_MAX = 300  # characters of Engagement's own words that we keep
 NOT_OUR_PROJECT = ("could not authenticate", "invalid project id")  # 400, but it is the address or token that is wrong
-WRONG_ADDRESS = "requested url was not found"
 EMAIL = re.compile(r"\S+@\S+")
 
 
@@ -59,9 +58,15 @@ def read_single(status: int, headers: Mapping[str, str], body: bytes) -> dict[st
 
     Raises QuotaSpent, Unavailable, AccessLost, CommandRefused.
     """
-    if status == 404 and (words := _words(_content(body))) and WRONG_ADDRESS not in words.lower():
+    if status == 404 and says_unknown_customer(body):
         return None
     return _read(status, headers, body)
+
+
+def says_unknown_customer(body: bytes) -> bool:
+    """Whether a 404 is Engagement's own word that there is no such customer; whatever stands before it may answer 404, too."""
+    content = _content(body)
+    return isinstance(content, dict) and content.get("success") in (False, "false", "False") and "customer" in _words(content).lower()
 
 
 def _read(status: int, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from schemas.failures import Undecodable
 
 Headers = tuple[tuple[str, bytes], ...]
 
+RECORD_BYTES_MAX = 900_000  # of a value: Kafka takes a million and some, with key and headers
+
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of every message. `name` and `version` go to the `schema` header, as `name/version`."""

@@ -6,6 +6,7 @@
 4. On a rebalance `on_revoked` lets calls under way end, then what is done is committed and the rest forgotten.
 5. Members are static: a process that is back within the session time-out gets its partitions without a rebalance.
 6. `metadata` may say more than an offset can: its text is committed with each offset, and the next owner is given both.
+7. What retention removed unread is told to `on_lost`, and not passed before that has returned.
 """
 
 import asyncio
@@ -18,12 +19,13 @@ from typing import Any, NamedTuple
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, KafkaTimeoutError
 
 log = structlog.get_logger()
 
 RETRY_S = 1.0
-TAKE_RECORDS_MAX = 500  # so that no partition fills a whole turn
+TAKE_RECORDS_MAX = 500
+AHEAD_MAX = 100_000  # done records behind one that is not, of a partition: a kill makes them come again; 100 bytes each
 
 
 class Bounds(NamedTuple):
@@ -37,6 +39,8 @@ class Bounds(NamedTuple):
 Assigned = Callable[[Mapping[TopicPartition, Bounds]], Awaitable[None]]
 Revoked = Callable[[frozenset[TopicPartition]], Awaitable[None]]
 Metadata = Callable[[TopicPartition], str | None]
+Lost = Callable[[TopicPartition, int, int], Awaitable[None]]
+"""(partition, first offset, count) of records that retention removed before they were taken."""
 
 
 class BatchConsumer:
@@ -54,13 +58,15 @@ class BatchConsumer:
         commit_s: float = 1.0,
         on_assigned: Assigned | None = None,
         on_revoked: Revoked | None = None,
+        on_lost: Lost,
         metadata: Metadata | None = None,
     ) -> None:
         """`options` are `schemas.connection.kafka_options`; `slot` is this process's number, no other living process has it.
 
         on_assigned: awaited with the bounds of each partition before any record of them is taken.
         on_revoked: awaited before partitions go, at most `call_s_max`; nothing more may be sent for them.
-        Exceptions of both are raised by `take`.
+        on_lost: awaited before anything behind the lost records is committed.
+        Exceptions of all three are raised by `take`.
         metadata: asked at each commit what to commit with a partition's offset, within the broker's
         `offset.metadata.max.bytes`; None: what was committed last.
         """
@@ -71,6 +77,7 @@ class BatchConsumer:
         self._commit_s = commit_s
         self._on_assigned = on_assigned
         self._on_revoked = on_revoked
+        self._on_lost = on_lost
         self._metadata = metadata
         self._options = dict(
             options,
@@ -127,15 +134,18 @@ class BatchConsumer:
     async def take(self, wait_s: float) -> list[ConsumerRecord]:
         """The next records, in order within each partition; empty after `wait_s` without any.
 
-        A partition that holds its share of `in_flight_max` gives none until some are done. During a rebalance it may
-        take longer. To be called at least every five minutes, else the group takes the partitions away.
-        Raises KafkaError, and what `on_assigned` or `on_revoked` raised.
+        A partition of which a full share of `in_flight_max` is not done, or AHEAD_MAX records wait behind one that is
+        not done, gives none until that changes. During a rebalance it may take longer. To be called at least every five
+        minutes, else the group takes the partitions away.
+        Raises KafkaError, and what a callback raised.
         """
         if self._failure:
             raise self._failure
         self._room.clear()
         share = max(1, self._in_flight_max // max(1, len(self._open)))
-        room = {tp: share - len(partition.held) for tp, partition in self._open.items() if len(partition.held) < share}
+        room = {tp: min(share - partition.under_way, AHEAD_MAX - len(partition.held)) for tp, partition in self._open.items()}
+        # One with little room would make the turn small for all; it waits until a tenth of its share is free.
+        room = {tp: free for tp, free in room.items() if free * 10 >= share}
         if not room:
             await self._consumer.getmany(_NONE, timeout_ms=0)  # shows the group that we are alive
             with contextlib.suppress(TimeoutError):
@@ -145,11 +155,19 @@ class BatchConsumer:
         most = min(TAKE_RECORDS_MAX, *room.values())  # of all partitions together: none gets more than its room
         for tp, records in (await self._consumer.getmany(*room, timeout_ms=int(wait_s * 1000), max_records=most)).items():
             if tp in self._open:
-                self._open[tp].take(tp, records)
-                taken += records
+                partition = self._open[tp]
+                if records[0].offset > partition.next:  # our source topics have no holes: retention passed us
+                    await self._lost(tp, partition.next, records[0].offset)
+                if self._open.get(tp) is partition:
+                    partition.take(records)
+                    taken += records
             else:  # assigned anew meanwhile, and `on_assigned` has not ended
                 self._consumer.seek(tp, records[0].offset)
         return taken
+
+    async def _lost(self, tp: TopicPartition, first: int, end: int) -> None:
+        log.error("records are lost: retention passed them", topic=tp.topic, partition=tp.partition, first=first, records=end - first)
+        await self._on_lost(tp, first, end - first)
 
     def done(self, record: ConsumerRecord) -> None:
         """The record's effects stand. Ignored for a record taken before its partition was revoked."""
@@ -186,7 +204,7 @@ class BatchConsumer:
         return self._open[tp].metadata if tp in self._open else ""
 
     def held(self, tp: TopicPartition) -> int:
-        """How many records are taken and not ready to commit."""
+        """How many records are taken and not ready to commit: not done, or behind one that is not."""
         return len(self._open[tp].held) if tp in self._open else 0
 
     def fenced(self) -> bool:
@@ -241,16 +259,22 @@ class BatchConsumer:
                 end = await self._consumer.end_offsets(assigned) if assigned else {}
                 # The consumer's own `committed` leaves the metadata out.
                 committed = await self._consumer._coordinator.fetch_committed_offsets(list(assigned))  # noqa: SLF001
-            except KafkaError as error:
-                if not error.retriable:
-                    raise
-                log.warning("the broker does not answer to an assignment", error=type(error).__name__)
+            except KafkaTimeoutError:
+                log.warning("the broker does not answer to an assignment")
                 await asyncio.sleep(RETRY_S)
             else:
-                return {
-                    tp: Bounds(committed[tp].offset, end[tp], committed[tp].metadata) if tp in committed else Bounds(begin[tp], end[tp])
-                    for tp in assigned
-                }
+                break
+        bounds = {
+            tp: Bounds(committed[tp].offset, end[tp], committed[tp].metadata) if tp in committed else Bounds(begin[tp], end[tp])
+            for tp in assigned
+        }
+        for tp, bound in bounds.items():
+            if bound.committed < begin[tp]:  # there may be nothing left that shows the gap
+                await self._lost(tp, bound.committed, begin[tp])
+                bounds[tp] = bound._replace(committed=begin[tp])
+            elif bound.committed > bound.end:  # the broker lost its log's end, or the topic was made anew: aiokafka begins at the start
+                log.error("less is there than was done", topic=tp.topic, partition=tp.partition, committed=bound.committed, end=bound.end)
+        return bounds
 
     def _fail(self, error: Exception) -> None:
         self._failure = self._failure or error
@@ -266,26 +290,24 @@ class _Partition:
     def __init__(self, bounds: Bounds) -> None:
         self.committed, self.metadata = bounds.committed, bounds.metadata
         self.next = bounds.committed  # the offset after the last record taken
-        self.held: OrderedDict[int, ConsumerRecord] = OrderedDict()  # by offset; from the first that is not done
-        self._done: set[int] = set()
+        self.held: OrderedDict[int, ConsumerRecord | None] = OrderedDict()  # by offset, from the first that is not done; None: done
+        self.under_way = 0  # of these, not done
 
     @property
     def position(self) -> int:
         """The offset up to which all is done."""
         return next(iter(self.held)) if self.held else self.next
 
-    def take(self, tp: TopicPartition, records: list[ConsumerRecord]) -> None:
+    def take(self, records: list[ConsumerRecord]) -> None:
         for record in records:
-            if record.offset > self.next:  # our source topics have no holes
-                log.error("records are lost: the topic's retention passed them", topic=tp.topic, partition=tp.partition,
-                          first=self.next, records=record.offset - self.next)  # fmt: skip
             self.held[record.offset] = record
-            self.next = record.offset + 1
+        self.under_way += len(records)
+        self.next = records[-1].offset + 1
 
     def finish(self, record: ConsumerRecord) -> None:
-        self._done.add(record.offset)
-        while self.held and (first := next(iter(self.held))) in self._done:
-            self._done.discard(first)
+        self.held[record.offset] = None
+        self.under_way -= 1
+        while self.held and next(iter(self.held.values())) is None:
             self.held.popitem(last=False)
 
 

@@ -53,9 +53,11 @@ STOPPED, FAILED, RESTART = 0, 70, 75  # exit codes: asked to stop · a bug or a 
 BATCH_RECORDS_MAX = 500
 BATCH_WAIT_S = 0.01  # how long a batch that is not full waits for more: fewer, larger requests for a little latency
 COMMIT_S = 1.0  # a kill repeats at most what this long brings
-IDLE_S = 1.0  # after so long without a record, look whether the partition has any
+IDLE_S = 1.0  # after so long without a record, look whether the partitions have any
+STILL_S = 5.0  # after so long without one of a partition, while others are busy, look whether it has any
 SETTLE_TRIES_MAX = 30  # so often in a row sent back to one offset without getting it: give up this life
 KAFKA_WAIT_S = 30.0  # for a Kafka that does not answer at the start
+CREATED_S = 10.0  # until all brokers know of a topic that was just created
 RECOVERY_STALL_S = 120.0
 STOP_S = 3.0  # for the batch in flight, then again for the last commit
 DAY_MS = 86_400_000
@@ -109,7 +111,8 @@ the same record with the same row, or with a row that already has the record in 
 unacknowledged, so bad input is the caller's to turn into a decision."""
 
 Prepare = Callable[[Sequence[Incoming]], Awaitable[None]]
-"""Awaited before a batch is decided: what the decisions need from outside the tables is there when it returns."""
+"""Awaited before a batch is decided: what the decisions need from outside the tables is there when it returns. Called once
+with nothing before anything starts."""
 
 Lost = Callable[[str, int, int, int], Outgoing]
 """(topic, partition, first offset, count) of records that retention removed unread, in; the record that says so, out."""
@@ -153,8 +156,9 @@ class Engine:
         self._agents: dict[str, _Agent] = {}
         self._next: dict[Any, int] = {}  # topic partition -> the offset that may be taken now
         self._done: dict[Any, int] = {}  # topic partition -> the offset up to which all is done: what may be committed
+        self._moved: dict[Any, float] = {}  # -> when `_next` last moved
         self._settled: dict[Any, tuple[int, int, float]] = {}  # -> where it was sent back to, how often, when
-        self._alive_at: float | None = None  # when the group's coordinator last knew us
+        self._alive_at: float | None = None  # when we last asked the group's coordinator and it knew us
         self._app: Any = None
         self._producer: Any = None
 
@@ -189,7 +193,8 @@ class Engine:
     def run(self) -> NoReturn:
         """Work until SIGTERM or SIGINT; the process ends here, with STOPPED, RESTART or FAILED.
 
-        Raises NotReady, before anything is started, where a topic is missing or has another number of partitions.
+        Raises, before anything is started, what `prepare` raises, and NotReady where Kafka does not answer, or where a topic
+        is missing or has another number of partitions.
         """
         for name in ("faust", "mode", "aiokafka"):
             logging.getLogger(name).setLevel(logging.WARNING)
@@ -197,10 +202,15 @@ class Engine:
         raise AssertionError("unreachable: _run ends the process")
 
     async def _run(self) -> None:
-        with _ends_the_process("start"):
+        if self.prepare is not None:
+            await self.prepare(())
+        try:
             async for attempt in stamina.retry_context(on=KafkaConnectionError, attempts=None, timeout=KAFKA_WAIT_S, wait_max=2.0):
                 with attempt:
                     await self._check_topics()
+        except KafkaConnectionError as error:
+            raise NotReady(f"Kafka does not answer ({error})") from error
+        with _ends_the_process("start"):
             self._producer = AIOKafkaProducer(**self.kafka, acks="all", enable_idempotence=True, linger_ms=0, max_batch_size=262_144)
             await self._producer.start()
             self._fence(self._producer.client)
@@ -216,10 +226,12 @@ class Engine:
     async def _check_topics(self) -> None:
         await self.create_changelogs()
         wanted = [*self._agents, *(self.changelog(agent.table) for agent in self._agents.values())]
-        found = await partition_counts(self.kafka, wanted)
+        deadline = time.monotonic() + CREATED_S
+        while missing := [topic for topic in wanted if topic not in (found := await partition_counts(self.kafka, wanted))]:
+            if self._agents.keys() & set(missing) or time.monotonic() > deadline:
+                raise NotReady(f"topic {missing[0]} does not exist: create the topics first")
+            await asyncio.sleep(0.2)
         for topic in wanted:
-            if topic not in found:
-                raise NotReady(f"topic {topic} does not exist: create the topics first")
             if found[topic] != self.partitions:
                 raise NotReady(f"topic {topic} has {found[topic]} partitions, not {self.partitions}: keys would leave their rows")
 
@@ -235,15 +247,28 @@ class Engine:
                 await asyncio.wait_for(stop.wait(), 0.5)
                 return
             except TimeoutError:
-                app, recovery = self._app, self._app.tables.recovery
-            for service in (app, app.consumer, app.consumer._thread, app.tables, recovery, app._fetcher):
+                app = self._app
+            for service in (app, app.consumer, app.consumer._thread, app.tables, app.tables.recovery, app._fetcher):
                 if service.crashed:
                     raise RuntimeError(f"{service.label} crashed") from service.crash_reason
-            so_far = dict(recovery.active_offsets) if recovery.in_recovery else None
+            so_far = self._so_far(app.consumer._thread._consumer)
             if so_far is None or so_far != recovered:
                 recovered, recovered_at = so_far, time.monotonic()
             elif time.monotonic() - recovered_at > RECOVERY_STALL_S:
-                raise RuntimeError(f"tables do not recover further than {recovered}")
+                raise RuntimeError(f"no work begins; tables are recovered up to {recovered}")
+
+    def _so_far(self, client: Any) -> dict[Any, int] | None:
+        """How far the tables are recovered, from the assignment until all its partitions are worked on; else None.
+
+        Raises where the group is closed to us: aiokafka keeps that for whoever takes records from it, which Faust goes around.
+        """
+        if client is None:
+            return None
+        coordinator, recovery = client._coordinator, self._app.tables.recovery
+        if coordinator and (coordinator._pending_exception or coordinator._coordination_task.done()):
+            raise RuntimeError("the consumer group has no place for us") from coordinator._pending_exception
+        begun = all(tp in self._next for tp in map(_tp, client.assignment()) if tp.topic in self._agents)
+        return dict(recovery.active_offsets) if recovery.in_recovery or not begun else None
 
     async def _stop(self) -> NoReturn:
         """Let batches in flight end and commit, as far as that goes quickly; what is left undone comes again."""
@@ -270,6 +295,7 @@ class Engine:
                 if start > ends[tp]:
                     raise RuntimeError(f"{tp} ends at {ends[tp]} but {start} is committed: was the topic made anew?")
                 self._next[tp] = self._done[tp] = start
+                self._moved[tp] = time.monotonic()
                 await self._skip_lost(tp, beginnings[tp])
         # Faust does not seek to a committed offset of 0.
         await self._app.consumer.seek_wait({tp: self._next[tp] for tp in sources})
@@ -277,7 +303,7 @@ class Engine:
         log.info("engine.ready", partitions=len(sources))
 
     async def _check_recovered(self, changelogs: Iterable[Any]) -> None:
-        """Raises where a table is behind its changelog: when one of its requests times out, Faust goes on without recovering."""
+        """Raises where a table is behind its changelog."""
         recovered = self._app.tables.recovery.active_offsets
         for tp, end in (await self._app.consumer.highwaters(*changelogs)).items():
             last = recovered.get(tp)
@@ -291,7 +317,7 @@ class Engine:
             while True:
                 messages = await _arrived(queue)
                 async with agent.busy:
-                    behind = self._behind(agent) if not messages else set()
+                    behind = self._behind(agent, STILL_S if messages else 0.0)
                     batch = []
                     for message in messages:
                         expected = self._next.get(message.tp)
@@ -301,6 +327,8 @@ class Engine:
                             behind.add(message.tp)
                             continue
                         self._next[message.tp] = expected + 1
+                        self._moved[message.tp] = time.monotonic()
+                        behind.discard(message.tp)
                         batch.append(message)
                     if batch:
                         await self._do(agent, batch)
@@ -308,9 +336,11 @@ class Engine:
                         await self._settle(tp)
         raise AssertionError("unreachable")
 
-    def _behind(self, agent: _Agent) -> set[Any]:
-        """Partitions that have records which do not come by themselves: dropped, with none after them to show the gap."""
-        ends = {tp: self._app.consumer.highwater(tp) for tp in self._next if tp.topic == agent.topic}
+    def _behind(self, agent: _Agent, still_s: float) -> set[Any]:
+        """Partitions that stood still so long and have records: dropped, with none after them to show the gap."""
+        now = time.monotonic()
+        still = [tp for tp, moved in self._moved.items() if tp.topic == agent.topic and now - moved >= still_s]
+        ends = {tp: self._app.consumer.highwater(tp) for tp in still}
         return {tp for tp, end in ends.items() if end is not None and end > self._next[tp]}
 
     async def _settle(self, tp: Any) -> None:
@@ -384,17 +414,18 @@ class Engine:
 
     # A process that was stopped, and wakes when others have its partitions, must not write.
 
-    def alive(self) -> None:
-        """The coordinator has just answered us as a member of the group."""
-        self._alive_at = time.monotonic()
+    def alive(self, asked_at: float) -> None:
+        """The coordinator knew us as a member of the group when it was asked, at `asked_at` (monotonic): it counts from there."""
+        self._alive_at = asked_at
 
     def _fence(self, client: Any) -> None:
-        """No request leaves `client` when the last heartbeat is older than the session time-out: we may be replaced."""
+        """No request leaves `client` when the last heartbeat is older than half the session time-out: we may soon be replaced."""
         send = client.send
 
         async def send_while_alive(*args: Any, **kwargs: Any) -> Any:
-            while self._alive_at is not None and time.monotonic() - self._alive_at > self.session_timeout_s:
-                await asyncio.sleep(0.1)  # either a heartbeat succeeds, or the partitions are revoked and the process ends
+            # Either a heartbeat succeeds, or the assignment ends, and with it the process.
+            while self._alive_at is not None and time.monotonic() - self._alive_at > self.session_timeout_s / 2:
+                await asyncio.sleep(0.1)
             return await send(*args, **kwargs)
 
         client.send = send_while_alive
@@ -428,6 +459,10 @@ async def _arrived(queue: Any) -> list[Any]:
     while len(messages) < BATCH_RECORDS_MAX and not queue.empty():
         messages.append(queue.get_nowait().message)
     return messages
+
+
+def _tp(tp: Any) -> Any:
+    return TP(tp.topic, tp.partition)
 
 
 def _incoming(message: Any) -> Incoming:
@@ -490,16 +525,17 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         heartbeat = coordinator._do_heartbeat
 
         async def noted_heartbeat() -> Any:
-            with _ends_the_process("heartbeat"):  # another process has our slot, or the group is closed to us
+            with _ends_the_process("heartbeat"):  # the group is closed to us
+                asked_at = time.monotonic()
                 known = await heartbeat()
                 if known:
-                    alive()
+                    alive(asked_at)
                 return known
 
         coordinator._do_heartbeat = noted_heartbeat
 
     async def on_partitions_assigned(self, assigned: Any, generation_id: int = 0) -> None:
-        self.app.engine.alive()
+        self.app.engine.alive(time.monotonic())
         await super().on_partitions_assigned(assigned, generation_id)
 
 

@@ -19,7 +19,9 @@ async def partition_counts(kafka: Mapping[str, Any], topics: Iterable[str]) -> d
     admin = AIOKafkaAdminClient(**kafka)
     await admin.start()
     try:
-        return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics(list(topics)) if not topic["error_code"]}
+        there = set(await admin.list_topics()) & set(topics)  # to ask for one that is not there may create it
+        found = await admin.describe_topics(list(there)) if there else []
+        return {topic["topic"]: len(topic["partitions"]) for topic in found if not topic["error_code"]}
     finally:
         await admin.close()
 

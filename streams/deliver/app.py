@@ -60,6 +60,7 @@ async def run(settings: Settings, slot: int, session_timeout_s: float, told: asy
             commit_s=COMMIT_S,
             on_assigned=deliver.begin,
             on_revoked=deliver.forget,
+            on_lost=deliver.lost,
             metadata=deliver.metadata,
         )
         client = Client(consumer.call_s_max)

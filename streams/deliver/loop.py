@@ -8,21 +8,19 @@ from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
 import orjson
 import structlog
 from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
-from aiokafka.errors import MessageSizeTooLargeError
 
 from engagement.answers import Done, Outcome, Refused, Unanswered
 from engagement.client import BatchCommand, Client
 from engagement.limits import Pace
 from schemas.commands import Command
 from schemas.connection import kafka_options
-from schemas.dead_letters import DeadLetter
+from schemas.dead_letters import DeadLetter, letter_of, lost_letter
 from schemas.directory import Directory
 from schemas.failures import AccessLost, CommandRefused, Failure, QuotaSpent, Reject, Retry, Undecodable
-from schemas.records import Decoder, encode, headers_of, origin_of
+from schemas.records import Decoder, Origin, encode, headers_of, origin_of
 from schemas.settings import Settings
 from schemas.stores import Store
 from schemas.topics import COMMANDS, DEAD_LETTERS
@@ -31,7 +29,7 @@ from streams.deliver import metrics
 from streams.deliver.rules import consents
 from streams.deliver.rules.lanes import Lanes
 from streams.deliver.rules.pending import Pending
-from streams.deliver.rules.queue import Queue, backoff_s
+from streams.deliver.rules.queue import TRIES_MAX, Queue, backoff_s
 from streams.deliver.tail import read_tail
 
 log = structlog.get_logger()
@@ -77,7 +75,7 @@ class Deliver:
         """The lanes of these partitions are known as far as their tails tell. Raises KafkaError."""
         now_s, settle_s = time.monotonic(), self._settings.settle_s
         assigned = {tp: Lanes(now_s, settle_s, (bound.committed, bound.metadata)) for tp, bound in bounds.items()}
-        async for record in read_tail(kafka_options(self._settings), {tp: bound.committed for tp, bound in bounds.items()}):
+        async for record in read_tail(kafka_options(self._settings), {tp: min(bound.committed, bound.end) for tp, bound in bounds.items()}):
             with contextlib.suppress(Undecodable):  # a dead letter since then
                 lane, command = self._read(record)
                 assigned[TopicPartition(record.topic, record.partition)].remember(lane, command.number, border=command.kind == "anonymize")
@@ -168,11 +166,12 @@ class Deliver:
     async def _call(self, store: Store, queue: Queue, commands: list[Pending]) -> None:
         """One call is made, and each of its commands is done, a dead letter, or goes again."""
         kind = "anonymize" if commands[0].border else "look_up" if commands[0].in_doubt else "batch"
+        began_s = time.monotonic()
         try:
             outcomes = await self._send(store, kind, commands)
         except Failure as error:
             metrics.CALLS.labels(kind, type(error).__name__).inc()
-            await self._without_outcomes(store, queue, kind, commands, error)
+            await self._without_outcomes(store, queue, kind, commands, began_s, error)
         else:
             metrics.CALLS.labels(kind, "answered").inc()
             queue.answered()
@@ -183,7 +182,7 @@ class Deliver:
                     case Refused(reason):
                         await self._refused(command, CommandRefused(reason))
                     case Unanswered():
-                        self._again(command, unanswered=True)
+                        await self._unanswered(queue, command, "Engagement's answer does not speak of it")
         self._wake.set()
 
     async def _send(self, store: Store, kind: str, commands: list[Pending]) -> list[Outcome]:
@@ -206,15 +205,22 @@ class Deliver:
         if self._consumer.fenced():
             raise Fenced
 
-    async def _without_outcomes(self, store: Store, queue: Queue, kind: str, commands: list[Pending], error: Failure) -> None:
+    async def _without_outcomes(
+        self, store: Store, queue: Queue, kind: str, commands: list[Pending], began_s: float, error: Failure
+    ) -> None:
         """The call as a whole failed."""
+        now_s = time.monotonic()
         match error:
             case Retry():
-                wait_s = backoff_s(queue.failures + 1, error.after_s, random.random())  # noqa: S311
-                queue.failed(time.monotonic() + wait_s)
+                queue.failed(began_s, now_s)
+                wait_s = backoff_s(queue.failures, error.after_s, random.random())  # noqa: S311
+                queue.pause(now_s + wait_s)
                 log.warning("Engagement is asked again", store=store.store, why=str(error), wait_s=round(wait_s, 1))
                 for command in commands:
-                    self._again(command, unanswered=not isinstance(error, QuotaSpent))  # what is over the limit is not taken
+                    if isinstance(error, QuotaSpent):
+                        self._again(command)  # what is over the limit is not taken
+                    else:
+                        await self._unanswered(queue, command, str(error))
             case AccessLost() if store.removed:
                 queue.answered()
                 for command in commands:
@@ -223,7 +229,8 @@ class Deliver:
             case AccessLost():
                 log.error("commands wait until Engagement accepts them", store=store.store, call=kind, why=str(error))
                 if kind == "batch":
-                    queue.failed(time.monotonic() + ACCESS_S)
+                    queue.failed(began_s, now_s)
+                    queue.pause(now_s + ACCESS_S)
                 else:
                     queue.answered()  # the key may lack the permission for calls of this kind alone
                 for command in commands:
@@ -247,17 +254,23 @@ class Deliver:
         if lanes := self._lanes.get(command.source):
             lanes.done(command, time.monotonic())
 
-    def _again(self, command: Pending, *, after_s: float = 0.0, unanswered: bool = False) -> None:
-        """The same bytes go once more. A consent that was not answered is looked up first, once it would be applied."""
-        if unanswered:
-            command.tries += 1
-            after_s = backoff_s(command.tries, None, random.random())  # noqa: S311
-            if command.command.consent:
-                command.in_doubt = True
-                after_s = max(after_s, self._settings.settle_s)
+    def _again(self, command: Pending, *, after_s: float = 0.0) -> None:
+        """The same bytes go once more."""
         command.at_s = time.monotonic() + after_s
         if command.source in self._lanes:
             self._let_go([command])
+
+    async def _unanswered(self, queue: Queue, command: Pending, why: str) -> None:
+        """It goes again, or never. A consent that was not answered is looked up first, once it would be applied."""
+        if queue.gives_up(command):
+            await self._refused(command, CommandRefused(f"{why}, in {TRIES_MAX} tries, while others were answered"))
+            return
+        command.tries += 1
+        after_s = backoff_s(command.tries, None, random.random())  # noqa: S311
+        if command.command.consent:
+            command.in_doubt = True
+            after_s = max(after_s, self._settings.settle_s)
+        self._again(command, after_s=after_s)
 
     async def _refused(self, command: Pending, error: CommandRefused) -> None:
         """A dead letter. An anonymization stays undone besides: what stands behind it must not pass it."""
@@ -269,28 +282,17 @@ class Deliver:
             self._done(command, "dead_letter")
 
     async def _bury(self, record: ConsumerRecord, store: str, error: Reject, tries: int) -> None:
-        """The dead letter stands on Kafka, without the record's value where both do not fit: its id says where that is."""
-        letter = DeadLetter(
-            id=f"{record.topic}/{record.partition}/{record.offset}",
-            store=store,
-            stage="deliver",
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            key=(record.key or b"").decode(errors="replace"),
-            reason=error.reason,
-            field=error.field,
-            times=tries,
-            at_ms=int(time.time() * 1000),
-            value=record.value or b"",
-            headers=list(record.headers),
-        )
+        """The dead letter stands on Kafka."""
+        letter = letter_of(record, error, stage="deliver", store=store, times=tries)
         origin = origin_of(record.topic, record.partition, record.offset, record.timestamp, record.headers)
-        topic = self._settings.topic_prefix + DEAD_LETTERS.name
-        headers = list(headers_of(letter, origin))
-        try:
-            await self._dead_letters.send_and_wait(topic, encode(letter), record.key, headers=headers)
-        except MessageSizeTooLargeError:
-            letter = msgspec.structs.replace(letter, value=b"", reason=f"{letter.reason} (value too large to be kept here)")
-            await self._dead_letters.send_and_wait(topic, encode(letter), record.key, headers=headers)
+        await self._put(letter, record.key, origin)
         log.error("a dead letter", id=letter.id, store=store, reason=error.reason)
+
+    async def lost(self, tp: TopicPartition, first: int, count: int) -> None:
+        """It is on Kafka that retention removed records before they were read. Raises KafkaError."""
+        letter = lost_letter("deliver", tp.topic, tp.partition, first, count)
+        await self._put(letter, letter.id.encode(), Origin(cause=letter.id, observed_at_ms=letter.at_ms))
+
+    async def _put(self, letter: DeadLetter, key: bytes | None, origin: Origin) -> None:
+        topic = self._settings.topic_prefix + DEAD_LETTERS.name
+        await self._dead_letters.send_and_wait(topic, encode(letter), key, headers=list(headers_of(letter, origin)))

@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 
 from bigcommerce.client import BigCommerce
 from schemas.connection import kafka_options, producer
@@ -30,9 +31,9 @@ TAKE_S = 0.2
 
 
 def main(settings: Settings, slot: int, session_timeout_s: float = 45.0) -> int:
-    """Work until SIGTERM or SIGINT, then 0; 75 when another process may own our partitions by now; 70 after a bug.
+    """Work until SIGTERM or SIGINT, then 0; 75 when it wants to be started again at once; 70 after a bug.
 
-    Raises Unavailable, WrongSetting where it cannot start.
+    75: another process may own our partitions by now, or Kafka failed us. Raises Unavailable, WrongSetting where it cannot start.
     """
     return asyncio.run(Fetch(settings, slot, session_timeout_s).run())
 
@@ -53,6 +54,7 @@ class Fetch:
             session_timeout_s=session_timeout_s,
             in_flight_max=IN_FLIGHT_MAX,
             on_revoked=self._forget,
+            on_lost=self._lost,
         )
         self._options = options
         self._decoder = Decoder(WEBHOOKS.messages)
@@ -83,8 +85,8 @@ class Fetch:
             log.info("fetch ends")
             return 0
         except ExceptionGroup as failed:
-            if failed.split(Fenced)[1] is None:
-                log.warning("fetch was away for too long, another process may have its work: it starts again")
+            if failed.split((Fenced, KafkaError))[1] is None:
+                log.warning("fetch starts again: it was away for too long, or Kafka failed it", why=repr(failed.exceptions[0]))
                 return 75
             log.exception("a bug: fetch ends without acknowledging")
             return 70
@@ -134,6 +136,9 @@ class Fetch:
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.create_task(work)
+
+    async def _lost(self, tp: TopicPartition, first: int, count: int) -> None:
+        await self._writer.put_lost(tp.topic, tp.partition, first, count)
 
     async def _forget(self, revoked: frozenset[TopicPartition]) -> None:
         """Nothing more is read for these partitions. What is being written is harmless twice: states carry their versions."""

@@ -1,14 +1,13 @@
 """What fetch writes to Kafka, in the order in which it was asked to."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
 
-from schemas.dead_letters import DeadLetter
+from schemas.dead_letters import letter_of, lost_letter
 from schemas.failures import Reject
 from schemas.records import Message, Origin, encode, headers_of
 from schemas.topics import DEAD_LETTERS, Topic
@@ -43,20 +42,10 @@ class Writer:
 
     async def put_dead_letter(self, record: Any, origin: Origin, store: str, error: Reject, part: str = "") -> asyncio.Future[Any]:
         """As `put`. `part` names the entity where the record itself names another."""
-        name = f"{record.topic}/{record.partition}/{record.offset}"
-        letter = DeadLetter(
-            id=f"{name}/{part}" if part else name,
-            store=store,
-            stage="fetch",
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            key=(record.key or b"").decode(errors="replace"),
-            reason=error.reason,
-            field=error.field,
-            times=1,
-            at_ms=int(time.time() * 1000),
-            value=record.value or b"",
-            headers=list(record.headers),
-        )
+        letter = letter_of(record, error, stage="fetch", store=store, part=part)
         return await self.put(DEAD_LETTERS, letter.key, letter, origin)
+
+    async def put_lost(self, topic: str, partition: int, first: int, count: int) -> None:
+        """It is on Kafka that retention removed records before they were read. Raises as `put`."""
+        letter = lost_letter("fetch", topic, partition, first, count)
+        await (await self.put(DEAD_LETTERS, letter.id, letter, Origin(cause=letter.id, observed_at_ms=letter.at_ms)))

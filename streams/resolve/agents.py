@@ -1,6 +1,5 @@
 """The agents: for each table the topic that it follows, and which rule each message meets."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,11 +8,11 @@ import structlog
 from msgspec.structs import replace
 from prometheus_client import Counter
 
-from schemas.dead_letters import DeadLetter
+from schemas.dead_letters import letter_of, lost_letter
 from schemas.entities import CartGone, CartState, CustomerGone, CustomerState, OrderState, SubscriberGone, SubscriberState
-from schemas.failures import Reject
+from schemas.failures import Reject, Undecodable
 from schemas.people import Activity, PersonFact
-from schemas.records import Decoder, Message, Origin, encode, headers_of, origin_of
+from schemas.records import RECORD_BYTES_MAX, Decoder, Message, Origin, encode, headers_of, origin_of
 from schemas.topics import ACCOUNTS, CHECKOUTS, DEAD_LETTERS, PEOPLE, SUBSCRIBERS, Topic
 from streams.engine import Decision, Incoming, Outgoing
 from streams.resolve.rules import accounts, checkouts, profiles, subscribers
@@ -72,6 +71,14 @@ class Agent:
         self._store_of, self._prefix = store_of, prefix
         self._decoder = Decoder(topic.messages)
 
+    def can_read(self, record: Incoming) -> bool:
+        """Whether it is a message of the topic; one that is none needs no store, it becomes a dead letter."""
+        try:
+            self._decoder.decode(record.value, record.headers)
+        except Undecodable:
+            return False
+        return True
+
     def decide(self, record: Incoming, row: bytes | None) -> Decision:
         """What `record` does. One that cannot be read becomes a dead letter; any other exception is a bug."""
         found = read_row(row, self._row)
@@ -81,37 +88,37 @@ class Agent:
         try:
             message = self._decoder.decode(record.value, record.headers)
             change = self._rule(found, key, message, self._store_of(store_in(record.value) or ""))
+            decision = self._decision(record, change)
         except Reject as failure:
             return Decision(send=[self._dead_letter(record, failure)])
-        origin = origin_of(record.topic, record.partition, record.offset, record.timestamp_ms, record.headers)
-        sends = [
-            Outgoing(self._prefix + s.topic.name, s.key.encode(), encode(s.message), headers_of(s.message, origin)) for s in change.sends
-        ]
         if change.note:
             NOTES.labels(self.topic.name, change.note).inc()
             log.debug("resolve.note", topic=self.topic.name, key=key, note=change.note)
-        written = None if change.row is None else write_row(replace(change.row, offset=record.offset))
-        return Decision(row=written, send=sends)
+        return decision
+
+    def _decision(self, record: Incoming, change: Change[Any]) -> Decision:
+        """Raises Reject where Kafka would not take a part of it."""
+        origin = _origin(record)
+        sends = [
+            Outgoing(self._prefix + s.topic.name, s.key.encode(), encode(s.message), headers_of(s.message, origin)) for s in change.sends
+        ]
+        row = None if change.row is None else write_row(replace(change.row, offset=record.offset))
+        if len(row or b"") > RECORD_BYTES_MAX:
+            raise Reject(f"its row in {self.table} would become too large")
+        for sent in sends:
+            if len(sent.value or b"") > RECORD_BYTES_MAX:
+                raise Reject(f"what follows from it for {sent.topic} is too large for a record")
+        return Decision(row, sends)
 
     def _dead_letter(self, record: Incoming, failure: Reject) -> Outgoing:
-        letter = DeadLetter(
-            id=f"{record.topic}/{record.partition}/{record.offset}",
-            store=record.key.decode(errors="replace").partition("/")[0] if self.topic is not PEOPLE else "",
-            stage="resolve",
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            key=record.key.decode(errors="replace"),
-            reason=failure.reason,
-            field=failure.field,
-            times=1,
-            at_ms=time.time_ns() // 1_000_000,
-            value=record.value or b"",
-            headers=list(record.headers),
-        )
+        store = record.key.decode(errors="replace").partition("/")[0] if self.topic is not PEOPLE else ""
+        letter = letter_of(record, failure, stage="resolve", store=store)
         log.warning("resolve.dead_letter", id=letter.id, reason=letter.reason, field=letter.field)
-        origin = origin_of(record.topic, record.partition, record.offset, record.timestamp_ms, record.headers)
-        return Outgoing(self._prefix + DEAD_LETTERS.name, record.key, encode(letter), headers_of(letter, origin))
+        return Outgoing(self._prefix + DEAD_LETTERS.name, record.key, encode(letter), headers_of(letter, _origin(record)))
+
+
+def _origin(record: Incoming) -> Origin:
+    return origin_of(record.topic, record.partition, record.offset, record.timestamp_ms, record.headers)
 
 
 class _OfStore(msgspec.Struct):
@@ -139,30 +146,12 @@ def make_agents(store_of: Callable[[str], Store], prefix: str) -> list[Agent]:
     ]
 
 
-def lost_letter(prefix: str) -> Callable[[str, int, int, int], Outgoing]:
+def lost(prefix: str) -> Callable[[str, int, int, int], Outgoing]:
     """What the engine sends where retention removed records before they were read."""
 
-    def lost(topic: str, partition: int, first: int, count: int) -> Outgoing:
-        letter = DeadLetter(
-            id=f"{topic}/{partition}/{first}",
-            store="",
-            stage="resolve",
-            topic=topic,
-            partition=partition,
-            offset=first,
-            key="",
-            reason=f"{count} records were removed by retention before they were read; reconcile the stores",
-            field="",
-            times=1,
-            at_ms=time.time_ns() // 1_000_000,
-            value=b"",
-            headers=[],
-        )
-        return Outgoing(
-            prefix + DEAD_LETTERS.name,
-            letter.id.encode(),
-            encode(letter),
-            headers_of(letter, Origin(cause=letter.id, observed_at_ms=letter.at_ms)),
-        )
+    def outgoing(topic: str, partition: int, first: int, count: int) -> Outgoing:
+        letter = lost_letter("resolve", topic, partition, first, count)
+        headers = headers_of(letter, Origin(cause=letter.id, observed_at_ms=letter.at_ms))
+        return Outgoing(prefix + DEAD_LETTERS.name, letter.id.encode(), encode(letter), headers)
 
-    return lost
+    return outgoing

@@ -105,7 +105,15 @@ def test_retry_after_is_read_as_seconds_or_as_a_date(headers: dict[str, str], af
 def test_an_unknown_customer_is_no_failure_but_an_unknown_address_is() -> None:
     assert read_single(404, {}, orjson.dumps({"errors": {"_global": ["Customer does not exist"]}, "success": False})) is None
     assert read_single(200, {}, b'{"success":true}') == {"success": True}
-    for body in (b"The requested URL was not found on the server", b""):
+    nobody_of_engagement = (
+        b"The requested URL was not found on the server",
+        b"default backend - 404",
+        b"<html><h1>404 Not Found</h1><hr>nginx</html>",
+        b'{"message":"no Route matched with those values"}',
+        b'{"success":false,"error":"project does not exist"}',
+        b"",
+    )
+    for body in nobody_of_engagement:
         with pytest.raises(AccessLost):
             read_single(404, {}, body)
     with pytest.raises(CommandRefused):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 
 from ops.embedded_kafka import EmbeddedKafka
 from streams.consumer import BatchConsumer, Bounds
@@ -41,6 +41,16 @@ async def send(kafka: str, topic: str, values: range, partitions: int = PARTITIO
         await producer.stop()
 
 
+async def remove(kafka: str, before: dict[TopicPartition, int]) -> None:
+    """As retention does."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        await admin.delete_records({tp: RecordsToDelete(before_offset=offset) for tp, offset in before.items()})
+    finally:
+        await admin.close()
+
+
 async def committed(kafka: str, group: str, topic: str, partitions: int = PARTITIONS) -> list[int | None]:
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, group_id=group, enable_auto_commit=False)
     await consumer.start()
@@ -50,7 +60,12 @@ async def committed(kafka: str, group: str, topic: str, partitions: int = PARTIT
         await consumer.stop()
 
 
+async def nothing_is_lost(tp: TopicPartition, first: int, count: int) -> None:
+    raise AssertionError(f"{count} records from {first} on of {tp}")
+
+
 def consumer_of(kafka: str, topic: str, slot: int = 0, **options: object) -> BatchConsumer:
+    options.setdefault("on_lost", nothing_is_lost)
     return BatchConsumer(
         options={"bootstrap_servers": kafka},
         group=f"{topic}-group",
@@ -162,6 +177,55 @@ async def test_no_more_than_in_flight_max_is_held_and_a_full_partition_does_not_
                 rest.append(record)
                 consumer.done(record)
     assert values(stuck + rest) == list(range(0, 200, 2))
+
+
+async def test_one_record_that_is_not_done_does_not_stop_those_behind_it(kafka: str, prefix: str) -> None:
+    topic = f"{prefix}in"
+    await make_topic(kafka, topic, 1)
+    await send(kafka, topic, range(300), 1)
+    async with running(consumer_of(kafka, topic, in_flight_max=20)) as consumer:
+        [stuck, *rest] = await take(consumer, 2)
+        while len(rest) < 299:
+            for record in rest[-20:]:
+                consumer.done(record)
+            rest += await take(consumer, 1)
+        for record in rest:
+            consumer.done(record)
+        assert consumer.held(TopicPartition(topic, 0)) == 300
+        consumer.done(stuck)
+        assert consumer.held(TopicPartition(topic, 0)) == 0
+    assert await committed(kafka, f"{topic}-group", topic, 1) == [300]
+
+
+async def test_what_retention_removed_unread_is_told_before_anything_behind_it_is_committed(kafka: str, prefix: str) -> None:
+    topic = f"{prefix}in"
+    first, second = TopicPartition(topic, 0), TopicPartition(topic, 1)
+    told: list[tuple[TopicPartition, int, int]] = []
+
+    async def on_lost(tp: TopicPartition, offset: int, count: int) -> None:
+        assert (await committed(kafka, f"{topic}-group", topic, 2))[tp.partition] == offset
+        told.append((tp, offset, count))
+
+    await make_topic(kafka, topic, 2)
+    await send(kafka, topic, range(40), 2)
+    async with running(consumer_of(kafka, topic)) as consumer:
+        for record in await take(consumer, 40):
+            if record.offset < 5:
+                consumer.done(record)
+    await remove(kafka, {first: 8, second: 20})  # nothing is left in the second one that shows the gap
+    async with running(consumer_of(kafka, topic, on_lost=on_lost)) as consumer:
+        for record in await take(consumer, 12):
+            consumer.done(record)
+        assert sorted(told) == [(first, 5, 3), (second, 5, 15)]
+        told.clear()
+        await until(lambda: consumer.committed(first) == consumer.committed(second) == 20)
+        consumer._consumer.pause(first)
+        await asyncio.sleep(1)  # the fetch under way ends
+        await send(kafka, topic, range(0, 8, 2), 2)
+        await remove(kafka, {first: 22})  # in the middle of a life
+        consumer._consumer.resume(first)
+        assert [record.offset for record in await take(consumer, 2)] == [22, 23]
+    assert told == [(first, 20, 2)]
 
 
 async def test_an_assignment_is_told_with_its_bounds_before_any_record_of_it_is_taken(kafka: str, prefix: str) -> None:
@@ -291,7 +355,7 @@ from streams.consumer import BatchConsumer, Bounds
 
 async def main():
     consumer = BatchConsumer(options={"bootstrap_servers": sys.argv[1]}, group=sys.argv[2] + "-group", topics=[sys.argv[2]],
-                             slot=0, session_timeout_s=6)
+                             slot=0, session_timeout_s=6, on_lost=None)
     await consumer.start()
     taken = []
     while not taken:
@@ -329,7 +393,9 @@ async def test_a_broker_that_was_away_and_is_back_costs_nothing(kafka_folder: Pa
         await make_topic(broker.address, topic)
         await send(broker.address, topic, range(40))
         options = {"bootstrap_servers": broker.address}
-        consumer = BatchConsumer(options=options, group=f"{topic}-group", topics=[topic], slot=0, session_timeout_s=12)
+        consumer = BatchConsumer(
+            options=options, group=f"{topic}-group", topics=[topic], slot=0, session_timeout_s=12, on_lost=nothing_is_lost
+        )
         async with running(consumer):
             done = await take(consumer, 40)
             os.kill(broker.pid, signal.SIGKILL)

@@ -15,14 +15,14 @@ The pauses are `settle_s`, because Engagement's answer means queued and its queu
 is not known: at most `settle_s` before the start it may have sent anything.
 """
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Literal
 
 from streams.deliver.rules import lane_offsets
 from streams.deliver.rules.pending import Pending
 
-LANES_MAX = 50_000  # of a partition; a lane that was silent while so many others were not is forgotten, as a whole
+LANES_MAX = 10_000  # of a partition; a lane that was silent while so many others were not is forgotten, as a whole: 500 bytes each
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class Lane:
     quiet_s: float = 0.0  # since when nothing of it was sent
     open_s: float = 0.0  # nothing of it goes before: the pause after an anonymization
     under_way: int = 0  # may go or went, and not done; without the border
-    waiting: deque[Pending] = field(default_factory=deque)  # a border, and all behind it
+    waiting: list[Pending] = field(default_factory=list)  # a border, and all behind it
     border: Literal["none", "closed", "sent", "passed"] = "none"
 
     @property
@@ -117,11 +117,11 @@ class Lanes:
         for name, lane in list(self._borders.items()):
             if lane.border == "passed" and self._is_committed(name, lane.offset):
                 del self._borders[name]
-                lane.waiting.popleft()
+                lane.waiting.pop(0)
                 lane.border = "none"
                 lane.open_s = now_s + self._settle_s
                 while lane.waiting and not lane.waiting[0].border:
-                    going += self._go(lane, lane.waiting.popleft())
+                    going += self._go(lane, lane.waiting.pop(0))
             going += self._advance(name, lane)
         return going
 

@@ -2,7 +2,8 @@
 
 A command that comes alone goes at once. While it comes thick, a call is made each `LINGER_S`, or as soon as it is full.
 After a failure one call at a time asks whether the store's project is back. A command that got no answer goes again with
-half as many others each time, in the end alone: one that Engagement stumbles over does not hold the rest back.
+half as many others each time, in the end alone: one that Engagement stumbles over does not hold the rest back. After
+TRIES_MAX tries, with others answered in between, it is given up.
 """
 
 import heapq
@@ -16,13 +17,15 @@ CALLS_MAX = 8  # under way for one store
 LINGER_S = 0.025
 BACKOFF_S = 0.25
 BACKOFF_S_MAX = 60.0
+AFTER_S_MAX = 300.0  # that Engagement may ask for; who asks for more is asked again to see whether that was meant
 ALONE_AFTER = 6  # tries: 50 >> 6 is 0
+TRIES_MAX = 20  # a quarter of an hour
 
 
 def backoff_s(failures: int, after_s: float | None, chance: float) -> float:
-    """The wait after so many failures (1 at least) in a row; `chance` is in [0, 1). Never less than the other side asked for."""
+    """The wait after so many failures (1 at least) in a row; `chance` is in [0, 1). No less than the other side asked for, to a bound."""
     wait_s = float(min(BACKOFF_S_MAX, BACKOFF_S * 2 ** min(failures - 1, 20)))
-    return (after_s or 0.0) + wait_s * (0.5 + chance / 2)
+    return min(after_s or 0.0, AFTER_S_MAX) + wait_s * (0.5 + chance / 2)
 
 
 class Queue:
@@ -30,7 +33,8 @@ class Queue:
 
     def __init__(self) -> None:
         self.calls = 0  # under way
-        self.failures = 0  # in a row
+        self.failures = 0  # in a row; calls side by side that fail together are one
+        self._failed_s = float("-inf")
         self._resume_s = 0.0  # nothing goes before
         self._last_s = float("-inf")  # when the last batch was cut
         self._later: list[tuple[float, int, Pending]] = []  # a heap by `at_s`
@@ -82,8 +86,17 @@ class Queue:
         self.calls -= 1
         self.failures = 0
 
-    def failed(self, resume_s: float) -> None:
-        """A call ended without one: nothing goes before `resume_s`."""
+    def failed(self, began_s: float, now_s: float) -> None:
+        """A call that `began_s` ended without an answer."""
         self.calls -= 1
-        self.failures += 1
-        self._resume_s = max(self._resume_s, resume_s)
+        if began_s >= self._failed_s:
+            self.failures += 1
+        self._failed_s = now_s
+
+    def pause(self, until_s: float) -> None:
+        """Nothing goes before."""
+        self._resume_s = max(self._resume_s, until_s)
+
+    def gives_up(self, pending: Pending) -> bool:
+        """Whether a command that was not answered once more is at fault itself. An anonymization is never given up."""
+        return pending.tries + 1 >= TRIES_MAX and self.failures <= 1 and not pending.border

@@ -42,7 +42,7 @@ async def test_repeated_records_are_sent_once_even_over_a_restart(world: World, 
         {"kind": "504", "applied": True, "times": 2},
         {"kind": "empty", "applied": True, "times": 2},
         {"kind": "drop", "applied": True, "times": 2},
-        {"kind": "slow", "applied": True, "wait_s": 3.0, "times": 1},
+        {"kind": "slow", "applied": True, "wait_s": 6.0, "times": 1},
     ],
 )
 async def test_what_got_no_answer_goes_again_with_the_same_bytes_and_no_consent_twice(

@@ -21,7 +21,7 @@ from schemas.topics import COMMANDS, DEAD_LETTERS, STORES, group
 from streams.deliver.app import run
 
 PARTITIONS = 2
-SESSION_S = 6.0
+SESSION_S = 12.0  # a process that gets no turn for half of it gives up
 KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 BEGIN_MS = 1_709_566_376_000
 ORIGIN = Origin("", BEGIN_MS)
@@ -57,7 +57,7 @@ async def until(condition: Callable[[], Awaitable[bool] | bool], within_s: float
 
 
 class World:
-    def __init__(self, kafka: str, prefix: str, settle_s: float = 0.6) -> None:
+    def __init__(self, kafka: str, prefix: str, settle_s: float = 1.2) -> None:
         self.settings = Settings(kafka=kafka, topic_prefix=prefix, partitions=PARTITIONS, settle_s=settle_s, secret_key=KEY)
         self.sent = 0
 

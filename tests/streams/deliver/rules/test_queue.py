@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from engagement.limits import BATCH_BYTES_MAX, COMMANDS_PER_BATCH_MAX
 from schemas.commands import Command
 from streams.deliver.rules.pending import Pending
-from streams.deliver.rules.queue import BACKOFF_S_MAX, CALLS_MAX, LINGER_S, Queue, backoff_s
+from streams.deliver.rules.queue import AFTER_S_MAX, BACKOFF_S_MAX, CALLS_MAX, LINGER_S, TRIES_MAX, Queue, backoff_s
 
 NOW_S = 1000.0
 
@@ -75,7 +75,8 @@ def test_after_a_failure_one_call_at_a_time_asks_again() -> None:
     queue = queue_of(*[pending(n) for n in range(200)])
     queue.next_s(NOW_S)
     queue.cut(NOW_S)
-    queue.failed(NOW_S + 2)
+    queue.failed(NOW_S, NOW_S)
+    queue.pause(NOW_S + 2)
     assert queue.next_s(NOW_S) == NOW_S + 2
     assert queue.next_s(NOW_S + 2) == NOW_S + 2
     queue.cut(NOW_S + 2)
@@ -83,6 +84,29 @@ def test_after_a_failure_one_call_at_a_time_asks_again() -> None:
     queue.answered()
     queue.cut(NOW_S + 3)
     assert queue.next_s(NOW_S + 3) == NOW_S + 3
+
+
+def test_calls_side_by_side_that_fail_together_are_one_failure() -> None:
+    queue = queue_of(*[pending(n) for n in range(COMMANDS_PER_BATCH_MAX * CALLS_MAX)])
+    queue.next_s(NOW_S)
+    for _ in range(CALLS_MAX):
+        queue.cut(NOW_S)
+    for n in range(CALLS_MAX):
+        queue.failed(NOW_S, NOW_S + 1 + n / 100)
+    assert queue.failures == 1
+    queue.cut(NOW_S + 2)
+    queue.failed(NOW_S + 2, NOW_S + 3)
+    assert queue.failures == 2
+
+
+def test_a_command_is_given_up_when_it_fails_again_and_again_while_others_are_answered() -> None:
+    queue, worn, border = queue_of(pending()), pending(tries=TRIES_MAX - 1), pending(kind="anonymize", tries=TRIES_MAX + 9)
+    queue.failed(NOW_S, NOW_S)
+    assert queue.gives_up(worn)
+    assert not queue.gives_up(pending(tries=TRIES_MAX - 2))
+    assert not queue.gives_up(border)
+    queue.failed(NOW_S + 1, NOW_S + 1)  # nobody is answered
+    assert not queue.gives_up(worn)
 
 
 @pytest.mark.parametrize("command", [pending(9, "anonymize"), pending(9, in_doubt=True), pending(9, tries=6)])
@@ -108,6 +132,7 @@ def test_the_wait_after_failures_grows_to_a_bound_with_chance_and_never_below_wh
     assert waits[-1] <= BACKOFF_S_MAX
     assert backoff_s(1, None, 0.0) < backoff_s(1, None, 0.9)
     assert backoff_s(1, 30.0, 0.0) >= 30.0
+    assert backoff_s(1, 1e9, 0.0) <= AFTER_S_MAX + BACKOFF_S_MAX
 
 
 @given(st.lists(st.tuples(st.sampled_from(["customers/events", "anonymize"]), st.booleans(), st.integers(0, 9)), max_size=200))
