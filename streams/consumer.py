@@ -17,9 +17,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, KafkaTimeoutError
+
+from schemas.failures import Unavailable
 
 log = structlog.get_logger()
 
@@ -279,6 +281,14 @@ class BatchConsumer:
     def _fail(self, error: Exception) -> None:
         self._failure = self._failure or error
         self._room.set()
+
+
+async def started(client: BatchConsumer | AIOKafkaProducer) -> None:
+    """The client is connected. Raises Unavailable."""
+    try:
+        await client.start()
+    except KafkaError as error:
+        raise Unavailable(f"Kafka cannot be reached ({type(error).__name__}); is it up?") from error
 
 
 _NONE = TopicPartition("", -1)  # no records of it are ever there

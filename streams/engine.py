@@ -31,7 +31,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import stamina
 import structlog
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
 from prometheus_client import Counter, Gauge
@@ -55,7 +55,9 @@ BATCH_WAIT_S = 0.01  # how long a batch that is not full waits for more: fewer, 
 COMMIT_S = 1.0  # a kill repeats at most what this long brings
 IDLE_S = 1.0  # after so long without a record, look whether the partitions have any
 STILL_S = 5.0  # after so long without one of a partition, while others are busy, look whether it has any
-SETTLE_TRIES_MAX = 30  # so often in a row sent back to one offset without getting it: give up this life
+SETTLE_S_MAX = 15.0  # between two times that one partition is sent back, at first IDLE_S
+SETTLE_TRIES_MAX = 10  # so often in a row sent back to one offset without getting it: give up this life
+FETCH_WAIT_MS = 100  # a partition that was just emptied or sent back joins the next fetch only, and all other requests wait for this one
 KAFKA_WAIT_S = 30.0  # for a Kafka that does not answer at the start
 CREATED_S = 10.0  # until all brokers know of a topic that was just created
 RECOVERY_STALL_S = 120.0
@@ -297,6 +299,7 @@ class Engine:
                 self._next[tp] = self._done[tp] = start
                 self._moved[tp] = time.monotonic()
                 await self._skip_lost(tp, beginnings[tp])
+        await self._app.consumer._thread.stop_fetching([tp for tp in committed if tp.topic not in self._agents])
         # Faust does not seek to a committed offset of 0.
         await self._app.consumer.seek_wait({tp: self._next[tp] for tp in sources})
         READY.set(1)
@@ -332,8 +335,7 @@ class Engine:
                         batch.append(message)
                     if batch:
                         await self._do(agent, batch)
-                    for tp in behind:
-                        await self._settle(tp)
+                    await self._settle(behind)
         raise AssertionError("unreachable")
 
     def _behind(self, agent: _Agent, still_s: float) -> set[Any]:
@@ -343,20 +345,26 @@ class Engine:
         ends = {tp: self._app.consumer.highwater(tp) for tp in still}
         return {tp for tp, end in ends.items() if end is not None and end > self._next[tp]}
 
-    async def _settle(self, tp: Any) -> None:
-        """The consumer is sent back to the next offset, or that offset moves to where the partition now begins."""
-        offset, tries, at = self._settled.get(tp, (-1, 0, 0.0))
-        if offset != self._next[tp]:
-            tries = 0
-        elif time.monotonic() - at < IDLE_S:
-            return  # already on its way: what comes meanwhile was fetched before
-        if tries == SETTLE_TRIES_MAX:
-            raise RuntimeError(f"{tp}: offset {self._next[tp]} does not come. Is the topic compacted, or written in transactions?")
-        await self._skip_lost(tp, (await self._app.consumer.earliest_offsets(tp))[tp])
-        self._settled[tp] = self._next[tp], tries + 1, time.monotonic()
-        GAPS.labels(tp.topic).inc()
-        log.info("engine.sent_back", topic=tp.topic, partition=tp.partition, offset=self._next[tp])
-        await self._app.consumer.seek_wait({tp: self._next[tp]})
+    async def _settle(self, behind: Iterable[Any]) -> None:
+        """The consumer is sent back to the next offsets, or these move to where their partitions now begin."""
+        now, back = time.monotonic(), []
+        for tp in behind:
+            offset, tries, at = self._settled.get(tp, (-1, 0, 0.0))
+            if offset != self._next[tp]:
+                tries = 0
+            elif now - at < min(IDLE_S * 2 ** (tries - 1), SETTLE_S_MAX):
+                continue  # on its way: what comes meanwhile was fetched before; sent back too often it would never come
+            if tries == SETTLE_TRIES_MAX:
+                raise RuntimeError(f"{tp}: offset {self._next[tp]} does not come. Is the topic compacted, or written in transactions?")
+            self._settled[tp] = self._next[tp], tries + 1, now
+            back.append(tp)
+        if not back:
+            return
+        for tp, beginning in (await self._app.consumer.earliest_offsets(*back)).items():
+            await self._skip_lost(tp, beginning)
+            GAPS.labels(tp.topic).inc()
+            log.info("engine.sent_back", topic=tp.topic, partition=tp.partition, offset=self._next[tp])
+        await self._app.consumer.seek_wait({tp: self._next[tp] for tp in back})
 
     async def _skip_lost(self, tp: Any, beginning: int) -> None:
         first = self._next[tp]
@@ -521,6 +529,7 @@ class _Listener(driver.ConsumerRebalanceListener):  # type: ignore[misc]
 class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     async def on_start(self) -> None:
         await super().on_start()
+        self._consumer._fetcher._fetch_max_wait_ms = FETCH_WAIT_MS  # Faust has 1.5 s, and no setting
         coordinator, alive = self._consumer._coordinator, self.app.engine.alive
         heartbeat = coordinator._do_heartbeat
 
@@ -533,6 +542,13 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
                 return known
 
         coordinator._do_heartbeat = noted_heartbeat
+
+    async def stop_fetching(self, partitions: Any) -> None:
+        """The changelogs are recovered; Faust would go on fetching all that we write to them, and keep it."""
+        await self.call_thread(self._pause, partitions)
+
+    async def _pause(self, partitions: Any) -> None:
+        self._consumer.pause(*(TopicPartition(tp.topic, tp.partition) for tp in partitions))
 
     async def on_partitions_assigned(self, assigned: Any, generation_id: int = 0) -> None:
         self.app.engine.alive(time.monotonic())
@@ -602,6 +618,7 @@ def _make_app(engine: Engine) -> Any:
         topic_replication_factor=engine.replication,
         table_standby_replicas=0,
         stream_wait_empty=False,
+        broker_max_poll_records=BATCH_RECORDS_MAX,  # what Faust has taken and not handed on must come by before what it was sent back for
         stream_buffer_maxsize=2 * BATCH_RECORDS_MAX,
         broker_commit_interval=COMMIT_S,
         broker_session_timeout=engine.session_timeout_s,

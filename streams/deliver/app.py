@@ -5,16 +5,14 @@ import contextlib
 import signal
 
 import structlog
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from engagement.client import Client
 from schemas.connection import kafka_options, producer
 from schemas.directory import Directory
-from schemas.failures import Unavailable
 from schemas.settings import Settings
 from schemas.topics import STAGES, group
-from streams.consumer import BatchConsumer
+from streams.consumer import BatchConsumer, started
 from streams.deliver.loop import Deliver, Fenced
 
 log = structlog.get_logger()
@@ -48,7 +46,7 @@ async def run(settings: Settings, slot: int, session_timeout_s: float, told: asy
         stack.push_async_callback(directory.stop)
         dead_letters = producer(options)
         stack.push_async_callback(dead_letters.stop)
-        await _started(dead_letters)
+        await started(dead_letters)
         deliver = Deliver(settings, directory, dead_letters)
         consumer = BatchConsumer(
             options=options,
@@ -65,7 +63,7 @@ async def run(settings: Settings, slot: int, session_timeout_s: float, told: asy
         )
         client = Client(consumer.call_s_max)
         stack.push_async_callback(client.close)
-        await _started(consumer)
+        await started(consumer)
         stack.push_async_callback(consumer.stop)
         try:
             await deliver.run(consumer, client, told)
@@ -77,10 +75,3 @@ async def run(settings: Settings, slot: int, session_timeout_s: float, told: asy
             return 70
     log.info("deliver ends")
     return 0
-
-
-async def _started(client: AIOKafkaProducer | BatchConsumer) -> None:
-    try:
-        await client.start()
-    except KafkaError as error:
-        raise Unavailable(f"Kafka cannot be reached ({type(error).__name__}); is it up?") from error

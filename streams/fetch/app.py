@@ -17,7 +17,7 @@ from schemas.failures import Undecodable
 from schemas.records import Decoder, origin_of
 from schemas.settings import Settings
 from schemas.topics import STAGES, WEBHOOKS, group
-from streams.consumer import BatchConsumer
+from streams.consumer import BatchConsumer, started
 from streams.fetch.metrics import HELD, RECORDS
 from streams.fetch.rules.queue import Claim
 from streams.fetch.rules.route import RESOURCES, Look, Nowhere, Told, route
@@ -68,9 +68,9 @@ class Fetch:
             self._bigcommerce = await stack.enter_async_context(BigCommerce(self._settings.bigcommerce_api))
             sender = producer(self._options)
             stack.push_async_callback(sender.stop)
-            await sender.start()
+            await started(sender)
             self._writer = Writer(sender, self._settings.topic_prefix, self._consumer.fenced)
-            await self._consumer.start()
+            await started(self._consumer)
             stack.push_async_callback(self._consumer.stop)
             return await self._work_until_told()
 

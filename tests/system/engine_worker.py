@@ -1,12 +1,11 @@
 """The worker of the kill test: two agents in a chain, a table each. Each row counts its key's facts; each fact is sent on.
 
-usage: engine_worker.py BOOTSTRAP PREFIX STORE FOLDER SLOT SESSION_TIMEOUT_S DEATHS
-DEATHS is the chance to be killed at each boundary between two steps of a batch (0: never).
+usage: engine_worker.py BOOTSTRAP PREFIX STORE FOLDER SLOT SESSION_TIMEOUT_S [DEATH]
+DEATH is where this life ends, `step:n:wait_s`: it is killed the n-th time that it stands before that step of a batch, after a wait.
 """
 
 import asyncio
 import os
-import random
 import signal
 import sys
 from collections.abc import Iterable
@@ -38,39 +37,55 @@ def count(to: str) -> Decide:
     return decide
 
 
-class MortalEngine(Engine):
-    """It may be killed at each boundary between two steps of a batch; told by SIGUSR1, it freezes before its next row is written."""
+STEPS = ("effects", "row in changelog", "row in store", "acknowledgement")
 
-    def __init__(self, deaths: float, **settings: Any) -> None:
+
+class Death:
+    """Comes the n-th time that this life stands before a step."""
+
+    def __init__(self, named: str) -> None:
+        self.step, n, wait_s = named.split(":") if named else ("", "0", "0")
+        self.left, self.wait_s = int(n), float(wait_s)
+
+    def comes(self, step: str) -> bool:
+        self.left -= step == self.step
+        return step == self.step and self.left == 0
+
+    async def before(self, step: str) -> None:
+        if self.comes(step):
+            await asyncio.sleep(self.wait_s)  # a commit may come in between
+            die()
+
+
+class MortalEngine(Engine):
+    """It may be killed between two steps of a batch; told by SIGUSR1, it freezes before its next row is written."""
+
+    def __init__(self, death: Death, **settings: Any) -> None:
         super().__init__(**settings)
-        self.deaths, self.freezes = deaths, False
+        self.death, self.freezes = death, False
         signal.signal(signal.SIGUSR1, lambda *_: setattr(self, "freezes", True))
 
     async def _send(self, outgoing: Iterable[Outgoing]) -> None:
-        await self.boundary()
+        await self.death.before("effects")
         await super()._send(outgoing)
 
     async def _write(self, agent: Any, overlay: Any) -> None:
-        await self.boundary()
+        await self.death.before("row in changelog")
         if self.freezes and overlay:
             self.freezes = False
             os.kill(os.getpid(), signal.SIGSTOP)
         await super()._write(agent, overlay)
-        await self.boundary()
-
-    async def boundary(self) -> None:
-        if random.random() < self.deaths:
-            await asyncio.sleep(random.choice([0, 1.5 * under_test.COMMIT_S]))  # a commit may come in between
-            die()
+        await self.death.before("acknowledgement")
 
 
-class MortalTable(under_test._Table):
-    deaths = 0.0
+def mortal_table(death: Death) -> type:
+    class MortalTable(under_test._Table):
+        def apply_changelog_batch(self, batch: Any) -> None:
+            if death.comes("row in store"):
+                die()
+            super().apply_changelog_batch(batch)
 
-    def apply_changelog_batch(self, batch: Any) -> None:
-        if random.random() < self.deaths:
-            die()
-        super().apply_changelog_batch(batch)
+    return MortalTable
 
 
 def die() -> None:
@@ -83,11 +98,11 @@ def main() -> None:
         structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
     ]
     structlog.configure(processors=plain)
-    bootstrap, prefix, store, folder, slot, session_timeout_s, deaths = sys.argv[1:]
-    MortalTable.deaths = float(deaths)
-    under_test._Table = MortalTable
+    bootstrap, prefix, store, folder, slot, session_timeout_s, *rest = sys.argv[1:]
+    death = Death(*rest or [""])
+    under_test._Table = mortal_table(death)
     engine = MortalEngine(
-        float(deaths),
+        death,
         group=f"{prefix}count",
         kafka={"bootstrap_servers": bootstrap},
         store=store,

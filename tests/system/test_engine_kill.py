@@ -24,8 +24,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 
 from ops.embedded_kafka import EmbeddedKafka
+from streams.engine import COMMIT_S
 from streams.offsets import commit_beginning_offsets
-from tests.system.engine_worker import PARTITIONS
+from tests.system.engine_worker import PARTITIONS, STEPS
 
 pytestmark = pytest.mark.system
 
@@ -52,7 +53,8 @@ class Worker:
     async def _supervise(self) -> None:
         trial = self.trial
         while not self.retired:
-            arguments = [trial.bootstrap, trial.prefix, trial.store, self.folder, self.slot, SESSION_TIMEOUT_S, trial.deaths]
+            death = trial.deaths.pop(0) if trial.deaths else ""
+            arguments = [trial.bootstrap, trial.prefix, trial.store, self.folder, self.slot, SESSION_TIMEOUT_S, death]
             with open(trial.folder / f"slot-{self.slot}.log", "ab") as log:
                 self.process = await asyncio.create_subprocess_exec(
                     sys.executable,
@@ -65,6 +67,8 @@ class Worker:
                 )
                 self.codes.append(await self.process.wait())
                 log.write(b"%.1f ended with %d\n" % (time.time() % 1000, self.codes[-1]))
+            if death and self.codes[-1] != -signal.SIGKILL:  # something else came first, as a rebalance
+                trial.deaths.append(death)
             if self.codes[-1] == 1:
                 return  # it refused to start
 
@@ -92,7 +96,7 @@ class Trial:
         self.workers: list[Worker] = []
         self.produced = 0
         self.loaded = asyncio.Event()
-        self.deaths = 0.0  # chance of a worker to be killed at each boundary between two steps
+        self.deaths: list[str] = []  # how each life from now on ends, see engine_worker.py; then they live
         self.codes_allowed = CODES
 
     def work(self, slot: int) -> Worker:
@@ -136,7 +140,7 @@ class Trial:
         await asyncio.sleep(self.random.uniform(least, most))
 
     async def joined(self, members: int) -> None:
-        """Returns when the group has so many members, each with its partitions: they begin their work now."""
+        """Returns when the group has so many members and has shared its partitions out among them."""
 
         async def describe() -> Any:
             async with admin(self.bootstrap) as client:
@@ -303,13 +307,12 @@ async def test_nothing_is_lost_doubled_or_reordered_when_workers_are_killed_unde
 
 
 async def test_a_kill_between_any_two_steps_of_a_batch_loses_nothing(trial: Trial):
-    trial.deaths = 0.004
+    commit_s = trial.random.choices([0, 1.5 * COMMIT_S], k=2 * len(STEPS))
+    trial.deaths = [f"{step}:{trial.random.randrange(5, 60)}:{wait_s}" for step, wait_s in zip(STEPS * 2, commit_s, strict=True)]
+    deaths = len(trial.deaths)
     async with trial.under_load():
         a, b = trial.work(0), trial.work(1)
-        await until(count_of(lambda: len(a.codes) + len(b.codes)), lambda deaths: deaths >= 6)
-        trial.deaths = 0.0  # those started from now on live long enough to finish
-        a.send(signal.SIGKILL)
-        b.send(signal.SIGKILL)
+        await until(count_of(lambda: (a.codes + b.codes).count(-signal.SIGKILL)), lambda died: died >= deaths)
     await trial.check()
 
 
@@ -367,13 +370,17 @@ async def test_a_broker_that_is_killed_and_comes_back_costs_nothing(
 async def test_a_rule_that_fails_ends_the_process_and_acknowledges_nothing_of_its_batch(trial: Trial):
     await trial.load(1_000)
     worker = trial.work(0)
-    await trial.working()
+    assert (await trial.outcome()).faults() == {}
+    await worker.retire()
+    good = orjson.dumps({"version": trial.last_row(0)["version"] + 1})
     async with AIOKafkaProducer(bootstrap_servers=trial.bootstrap) as producer:
-        bad = await producer.send_and_wait(f"{trial.prefix}in", b"no fact", key=b"k0")
-    await trial.load(1_000)
+        first, *_ = [await producer.send_and_wait(f"{trial.prefix}in", value, key=b"k0") for value in (good, b"no fact", good)]
+    worker = trial.work(0)  # the three are its first batch
     await until(count_of(lambda: worker.codes.count(70)), lambda failures: failures >= 2)
-    assert (await committed_offsets(trial))[TopicPartition(bad.topic, bad.partition)] <= bad.offset
     await worker.retire(signal.SIGKILL)
+    assert (await committed_offsets(trial))[TopicPartition(first.topic, first.partition)] == first.offset
+    assert good not in {record.value for record in await read(trial.bootstrap, f"{trial.prefix}middle")}
+    assert (await trial.rows("first"))[b"k0"] == trial.last_row(0)
 
 
 async def test_records_that_retention_removed_unread_are_reported_and_the_rest_goes_on(trial: Trial):
@@ -398,10 +405,10 @@ async def test_records_that_retention_removed_unread_are_reported_and_the_rest_g
     await until(lambda: committed_offsets(trial), lambda offsets: all(offsets[tp] == ends[tp] for tp in partitions))
     assert sorted(await trial.lost(), key=lambda report: report["partition"]) == expected
 
-    worker.send(signal.SIGSTOP)  # and in the middle of a life
-    await trial.load(4_000)
+    worker.send(signal.SIGSTOP)  # and in the middle of a life, for less than its session
+    await trial.load(500)
     ends = await end_offsets(bootstrap, partitions)
-    await delete_records(bootstrap, {tp: end - 50 for tp, end in ends.items()})
+    await delete_records(bootstrap, {tp: end - 5 for tp, end in ends.items()})
     worker.send(signal.SIGCONT)
     await until(lambda: committed_offsets(trial), lambda offsets: all(offsets[tp] == ends[tp] for tp in partitions))
     await worker.retire()

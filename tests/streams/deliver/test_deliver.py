@@ -1,7 +1,5 @@
 """The stage against a real Kafka and a simulated Engagement."""
 
-import asyncio
-
 import msgspec
 import pytest
 
@@ -168,9 +166,9 @@ async def test_a_second_worker_takes_over_its_share(world: World, project: Proje
         for lane in lanes:
             await world.send(lane, event(lane, 1), consent(lane, 2))
         async with world.delivering(1):
+            await until(world.shares, what="both have partitions")
             for lane in lanes:
                 await world.send(lane, event(lane, 3), consent(lane, 4))
-                await asyncio.sleep(0)
             await world.all_acknowledged()
     found = project.events()
     assert purchases(found) == sorted(f"{lane}-{n}" for lane in lanes for n in (1, 3))

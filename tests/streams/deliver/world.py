@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from engagement import commands
 from schemas.commands import Command
@@ -114,6 +115,19 @@ class World:
             return [await consumer.committed(TopicPartition(self.topic(COMMANDS.name), p)) or 0 for p in range(PARTITIONS)]
         finally:
             await consumer.stop()
+
+    async def shares(self) -> bool:
+        """Whether the group has shared its partitions out among two members."""
+        admin = AIOKafkaAdminClient(**kafka_options(self.settings))
+        await admin.start()
+        try:
+            [answer] = await admin.describe_consumer_groups([group(self.settings.topic_prefix, "deliver")])
+        except GroupCoordinatorNotAvailableError:
+            return False
+        finally:
+            await admin.close()
+        _, _, state, _, _, members, *_ = answer.groups[0]
+        return state == "Stable" and len(members) == 2
 
     async def all_acknowledged(self, within_s: float = 60) -> None:
         async def is_so() -> bool:

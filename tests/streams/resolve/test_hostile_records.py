@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.people import Activity, Event
 from schemas.records import Origin, encode, headers_of
 from schemas.topics import ACCOUNTS, CHECKOUTS, PEOPLE, SUBSCRIBERS
 from streams.engine import Incoming
@@ -82,3 +83,33 @@ def test_any_bytes_are_a_dead_letter(topic: str, key: bytes, value: bytes | None
     line = Line()
     line.decide(Incoming(topic, 0, 0, key, value, (("schema", schema),), 1))
     assert len(line.letters) == 1
+
+
+def test_what_is_too_large_to_keep_is_a_dead_letter_that_says_so():
+    line = Line()
+    body = body_with("customer", {"date_created": "never", "notes": "x" * 850_000})
+    state = msgspec.structs.replace(customer(), body=msgspec.Raw(body))
+    line.put(ACCOUNTS.name, "abc123.1/1", encode(state), headers_of(state, Origin("", 1)))
+    line.run()
+    [letter] = line.letters
+    assert (letter.field, letter.value) == ("date_created", b"")
+    assert "too large to be kept" in letter.reason
+
+
+def test_a_row_that_would_become_too_large_stays_as_it_is_and_what_it_cannot_take_is_a_dead_letter():
+    line = Line()
+    for number in range(20):
+        fact = Activity(
+            store="abc123.1",
+            customer="9",
+            email="",
+            cart_id="",
+            born_ms=1,
+            at_ms=1,
+            starts_profile=True,
+            events=[Event("purchase", number, {"title": "x" * 100_000})],
+        )
+        line.put(ACCOUNTS.name, "abc123.1/9", encode(fact), headers_of(fact, Origin("", 1)))
+    line.run()
+    assert 0 < len(line.letters) < 20
+    assert {letter.reason for letter in line.letters} == {"its row in accounts would become too large"}
