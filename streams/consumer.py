@@ -54,7 +54,7 @@ class BatchConsumer:
         options: Mapping[str, Any],
         group: str,
         topics: Sequence[str],
-        slot: int,
+        member: str,
         session_timeout_s: float = 45,
         in_flight_max: int = 10_000,
         commit_s: float = 1.0,
@@ -63,7 +63,7 @@ class BatchConsumer:
         on_lost: Lost,
         metadata: Metadata | None = None,
     ) -> None:
-        """`options` are `schemas.connection.kafka_options`; `slot` is this process's number, no other living process has it.
+        """`options` are `schemas.connection.kafka_options`; `member` names this process in the group; no other living one has it.
 
         on_assigned: awaited with the bounds of each partition before any record of them is taken.
         on_revoked: awaited before partitions go, at most `call_s_max`; nothing more may be sent for them.
@@ -84,7 +84,7 @@ class BatchConsumer:
         self._options = dict(
             options,
             group_id=group,
-            group_instance_id=f"{group}-{slot}",
+            group_instance_id=f"{group}-{member}",
             enable_auto_commit=False,
             auto_offset_reset="earliest",  # a group that committed nothing yet
             partition_assignment_strategy=(RangePartitionAssignor,),  # equal partitions of all topics meet in one worker

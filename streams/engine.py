@@ -134,8 +134,8 @@ class Engine:
     """One worker process of one consumer group: its agents, their tables, from start to exit.
 
     `group` is the consumer group and names the changelogs (`{group}-{table}-changelog`). `kafka` is what aiokafka's
-    clients take. `data` belongs to this process alone, and to its successors in the same `slot`. `partitions` is that of
-    every topic and table. A record that retention removed before it was read is reported by what `lost` returns.
+    clients take. `member` names this process in the group; `data` belongs to it alone, and to its successors of the same name.
+    `partitions` is that of every topic and table. A record that retention removed before it was read is reported by what `lost` returns.
     """
 
     def __init__(
@@ -147,13 +147,13 @@ class Engine:
         data: Path,
         partitions: int,
         replication: int,
-        slot: int,
+        member: str,
         lost: Lost,
         prepare: Prepare | None = None,
         session_timeout_s: float = 45.0,
     ) -> None:
         self.group, self.kafka, self.store, self.data = group, dict(kafka), store, data
-        self.partitions, self.replication, self.slot = partitions, replication, slot
+        self.partitions, self.replication, self.member = partitions, replication, member
         self.lost, self.prepare, self.session_timeout_s = lost, prepare, session_timeout_s
         self._agents: dict[str, _Agent] = {}
         self._next: dict[Any, int] = {}  # topic partition -> the offset that may be taken now
@@ -625,7 +625,7 @@ def _make_app(engine: Engine) -> Any:
         broker_request_timeout=max(90.0, 2 * engine.session_timeout_s),
         broker_heartbeat_interval=min(3.0, engine.session_timeout_s / 5),
         consumer_auto_offset_reset="earliest",
-        consumer_group_instance_id=f"{engine.group}-{engine.slot}",
+        consumer_group_instance_id=f"{engine.group}-{engine.member}",
     )
     app.engine = engine
     for agent in engine._agents.values():

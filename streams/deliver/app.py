@@ -14,6 +14,7 @@ from schemas.settings import Settings
 from schemas.topics import STAGES, group
 from streams.consumer import BatchConsumer, started
 from streams.deliver.loop import Deliver, Fenced
+from streams.membership import member_name
 
 log = structlog.get_logger()
 
@@ -52,7 +53,7 @@ async def run(settings: Settings, slot: int, session_timeout_s: float, told: asy
             options=options,
             group=group(prefix, "deliver"),
             topics=[prefix + topic.name for topic in STAGES["deliver"]],
-            slot=slot,
+            member=member_name(settings, slot),
             session_timeout_s=session_timeout_s,
             in_flight_max=IN_FLIGHT_MAX,
             commit_s=COMMIT_S,

@@ -23,6 +23,7 @@ from streams.fetch.rules.queue import Claim
 from streams.fetch.rules.route import RESOURCES, Look, Nowhere, Told, route
 from streams.fetch.store import StoreFetch
 from streams.fetch.writer import Fenced, Writer
+from streams.membership import member_name
 
 log = structlog.get_logger()
 
@@ -50,7 +51,7 @@ class Fetch:
             options=options,
             group=group(prefix, "fetch"),
             topics=[prefix + topic.name for topic in STAGES["fetch"]],
-            slot=slot,
+            member=member_name(settings, slot),
             session_timeout_s=session_timeout_s,
             in_flight_max=IN_FLIGHT_MAX,
             on_revoked=self._forget,

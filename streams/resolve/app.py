@@ -9,6 +9,7 @@ from schemas.keys import person_hash, person_lane
 from schemas.settings import Settings
 from schemas.topics import group
 from streams.engine import Engine, Incoming, NotReady
+from streams.membership import member_name
 from streams.resolve.agents import lost, make_agents, store_in
 from streams.resolve.rules.change import Store
 
@@ -46,7 +47,7 @@ def main(settings: Settings, slot: int, session_timeout_s: float = 45.0) -> int:
         data=settings.data / "resolve" / str(slot),
         partitions=settings.partitions,
         replication=settings.replication,
-        slot=slot,
+        member=member_name(settings, slot),
         lost=lost(settings.topic_prefix),
         prepare=stores_are_known,
         session_timeout_s=session_timeout_s,

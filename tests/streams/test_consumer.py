@@ -70,7 +70,7 @@ def consumer_of(kafka: str, topic: str, slot: int = 0, **options: object) -> Bat
         options={"bootstrap_servers": kafka},
         group=f"{topic}-group",
         topics=[topic],
-        slot=slot,
+        member=str(slot),
         session_timeout_s=SESSION_S,
         **options,
     )
@@ -355,7 +355,7 @@ from streams.consumer import BatchConsumer, Bounds
 
 async def main():
     consumer = BatchConsumer(options={"bootstrap_servers": sys.argv[1]}, group=sys.argv[2] + "-group", topics=[sys.argv[2]],
-                             slot=0, session_timeout_s=6, on_lost=None)
+                             member="0", session_timeout_s=6, on_lost=None)
     await consumer.start()
     taken = []
     while not taken:
@@ -394,7 +394,7 @@ async def test_a_broker_that_was_away_and_is_back_costs_nothing(kafka_folder: Pa
         await send(broker.address, topic, range(40))
         options = {"bootstrap_servers": broker.address}
         consumer = BatchConsumer(
-            options=options, group=f"{topic}-group", topics=[topic], slot=0, session_timeout_s=12, on_lost=nothing_is_lost
+            options=options, group=f"{topic}-group", topics=[topic], member="0", session_timeout_s=12, on_lost=nothing_is_lost
         )
         async with running(consumer):
             done = await take(consumer, 40)

@@ -20,7 +20,7 @@ def engine(kafka: str, prefix: str, data: Path, partitions: int = 2) -> Engine:
         data=data,
         partitions=partitions,
         replication=1,
-        slot=0,
+        member="0",
         lost=lambda topic, partition, first, count: Outgoing("lost", b"", None),
     )
     made.agent(f"{prefix}in", "rows", lambda record, row: Decision())

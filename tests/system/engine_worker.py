@@ -109,7 +109,7 @@ def main() -> None:
         data=Path(folder),
         partitions=PARTITIONS,
         replication=1,
-        slot=int(slot),
+        member=slot,
         lost=lambda topic, partition, first, number: Outgoing(
             f"{prefix}lost", topic.encode(), orjson.dumps({"partition": partition, "first": first, "count": number})
         ),
