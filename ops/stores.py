@@ -9,9 +9,9 @@ import secrets as randomness
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import msgspec
 
@@ -23,7 +23,7 @@ from schemas.connection import kafka_options, producer
 from schemas.directory import Directory
 from schemas.failures import WrongSetting
 from schemas.records import Message, Origin, encode, headers_of
-from schemas.settings import LOOPBACK, Settings
+from schemas.settings import Settings, safe_url
 from schemas.stores import DEPLOYMENT, Deployment, Seal, Store
 from schemas.topics import STORES
 
@@ -58,8 +58,10 @@ def add(settings: Settings, wanted: Wanted) -> int:
         raise WrongSetting(f"HASH: {wanted.hash!r} is not a store hash: small letters and digits, as in store-HASH.mybigcommerce.com")
     if not re.fullmatch(r"[A-Za-z0-9-]+", wanted.project):
         raise WrongSetting("--project: is not a project token: letters, digits and hyphens, as Engagement's project settings show it")
-    if not _is_safe(wanted.engagement_url):
-        raise WrongSetting("--engagement-url: must be an address that begins with https:// (http: on loopback only)")
+    try:
+        wanted = replace(wanted, engagement_url=safe_url(wanted.engagement_url))
+    except ValueError as error:
+        raise WrongSetting(f"--engagement-url: {error}") from None
     if wanted.hooks and not settings.public_url:
         raise WrongSetting("CARTSTREAM_PUBLIC_URL: is not set; hooks need the address that BigCommerce reaches ingest at (or --no-hooks)")
     with _alone(settings.data):
@@ -109,7 +111,7 @@ def _made(wanted: Wanted, information: StoreInformation, directory: Directory, b
         store=before.store if before else f"{wanted.hash}.{generation + 1}",
         domain=information.domain,
         currency=information.currency,
-        engagement_url=wanted.engagement_url.rstrip("/"),
+        engagement_url=wanted.engagement_url,
         project=wanted.project,
         access_token=given.access_token,
         api_key_id=given.api_key_id,
@@ -152,16 +154,16 @@ def read_secrets(file: str) -> Secrets:
     """The secrets in FILE, `-` for stdin. Raises WrongSetting, without any of them in its words."""
     try:
         text = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return msgspec.json.decode(text, type=Secrets)
+        read = msgspec.json.decode(text, type=Secrets)
     except OSError as error:
         raise WrongSetting(f"--secrets: {file} cannot be read ({error.strerror})") from None
     except msgspec.DecodeError as error:
         raise WrongSetting(f"--secrets: {file} must be JSON with access_token, api_key_id and api_secret ({error})") from None
-
-
-def _is_safe(url: str) -> bool:
-    parts = urlsplit(url)
-    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK))
+    given = {name: secret.strip() for name, secret in msgspec.structs.asdict(read).items()}  # a copied one may bring its newline along
+    for name, secret in given.items():
+        if not (secret.isascii() and secret.isprintable()):
+            raise WrongSetting(f"--secrets: {name} holds characters that none has; copy it again")
+    return Secrets(**given)
 
 
 @contextlib.contextmanager

@@ -40,6 +40,24 @@ def test_a_wrong_setting_is_one_line_that_names_it(run: Run):
         assert len(ran.err.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"listen": "localhost:8080"},
+        {"kafka": "127.0.0.1:99999"},
+        {"kafka_ca": "nowhere.pem", "kafka_security": "SSL"},
+        {"data": "/dev/null/data"},
+        {"partition": "5"},
+    ],
+    ids=str,
+)
+def test_no_wrong_setting_ends_up_in_a_traceback(run: Run, wrong: dict[str, str]):
+    ran = run("up", **wrong)
+    assert ran.code == 2
+    assert ran.err.startswith(f"cartstream: CARTSTREAM_{next(iter(wrong)).upper()}: ")
+    assert len(ran.err.splitlines()) == 1
+
+
 def test_kafka_that_is_away_ends_with_3_and_one_line(run: Run):
     for command in (["topics"], ["up"], ["store", "list"], ["lag"], ["dead-letters", "list"]):
         ran = run(*command, kafka="127.0.0.1:1")

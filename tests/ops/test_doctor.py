@@ -25,9 +25,9 @@ async def test_a_deployment_that_is_well_has_nothing_to_mend(run: Run, shop: Sho
 
 
 def test_settings_are_shown_with_their_secrets_hidden(run: Run, prefix: str):
-    ran = run("doctor", "--json", admin_token="open sesame", kafka_password="hush")
+    ran = run("doctor", "--json", bigcommerce_client_secret="open sesame", kafka_password="hush")
     assert ran.json["settings"]["CARTSTREAM_TOPIC_PREFIX"] == prefix
-    assert ran.json["settings"]["CARTSTREAM_ADMIN_TOKEN"] == "(set, hidden)"
+    assert ran.json["settings"]["CARTSTREAM_BIGCOMMERCE_CLIENT_SECRET"] == "(set, hidden)"
     assert ran.json["settings"]["CARTSTREAM_SLOT"] == "(not set)"
     for secret in (SECRET_KEY, "open sesame", "hush"):
         assert secret not in ran.out + ran.err
