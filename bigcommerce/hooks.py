@@ -1,6 +1,7 @@
 """A store's hooks and what the store says of itself: what it takes to add a store, and to see whether it is well."""
 
 import asyncio
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -15,6 +16,14 @@ TIMEOUT_S = 15.0
 ATTEMPTS = 4
 WAIT_S_MAX = 30.0  # BigCommerce's quota window: after it the quota is whole again
 HOOKS_PER_PAGE = 250
+
+# The OAuth scope that reading needs, by the beginning of the path. Hooks need none. Source: facts/bigcommerce.md 3.3, 1.8
+SCOPES = {
+    "v2/store": "store_v2_information_read_only",
+    "v3/customers": "store_v2_customers_read_only",
+    "v2/orders": "store_v2_orders_read_only",
+    "v3/carts": "store_cart_read_only",
+}
 
 T = TypeVar("T")
 
@@ -77,6 +86,20 @@ async def read_store(client: httpx.AsyncClient) -> StoreInformation:
     return _read(await _call(client, "GET", "v2/store"), StoreInformation)
 
 
+async def check_scopes(client: httpx.AsyncClient) -> None:
+    """The token may read all that the stages read: customers, subscribers, orders, carts. Costs a call each.
+
+    Raises AccessLost naming every scope that is missing, else as `read_store`.
+    """
+    missing = []
+    for path in ("v3/customers", "v3/customers/subscribers", "v2/orders", f"v3/carts/{uuid.uuid4()}"):  # a cart that is not there: 404
+        answer = await _call(client, "GET", path, taken=(403, 404), params={"limit": 1})
+        if answer.status_code == 403 and (scope := _scope(path)) not in missing:
+            missing.append(scope)
+    if missing:
+        raise _lacks(", ".join(missing))
+
+
 async def list_hooks(client: httpx.AsyncClient) -> list[Hook]:
     """All hooks that this token may see: those made by the same API account. Raises as `read_store`."""
     found: list[Hook] = []
@@ -125,8 +148,8 @@ def trouble(hook: Hook, destination: str, secret: str) -> str:
     return "" if hook.secret == secret else "bears another secret"
 
 
-async def _call(client: httpx.AsyncClient, method: str, path: str, **arguments: Any) -> httpx.Response:
-    """The answer to a call that succeeded; waits and tries again while that may help.
+async def _call(client: httpx.AsyncClient, method: str, path: str, *, taken: tuple[int, ...] = (), **arguments: Any) -> httpx.Response:
+    """The answer to a call that succeeded, or that has a status in `taken`; waits and tries again while that may help.
 
     Raises AccessLost (401, 403), QuotaSpent (429 to the last), Unavailable (5xx, no answer), Reject (any other).
     """
@@ -138,10 +161,12 @@ async def _call(client: httpx.AsyncClient, method: str, path: str, **arguments: 
         except httpx.HTTPError as error:
             failure = Unavailable(f"BigCommerce does not answer at {client.base_url.host} ({type(error).__name__}); check the network")
         else:
-            if answer.is_success:
+            if answer.is_success or answer.status_code in taken:
                 return answer
-            if answer.status_code in (401, 403):
-                raise AccessLost(f"BigCommerce refuses the access token ({answer.status_code}); make a new one in the store's API accounts")
+            if answer.status_code == 401:
+                raise AccessLost("BigCommerce refuses the access token (401); make a new one in the store's API accounts")
+            if answer.status_code == 403:
+                raise _lacks(_scope(path))
             if answer.status_code == 429:
                 failure = QuotaSpent("the store's API quota is spent; try again in a minute")
                 wait_s = max(wait_s, _reset_s(answer.headers))
@@ -152,6 +177,14 @@ async def _call(client: httpx.AsyncClient, method: str, path: str, **arguments: 
         if attempt < ATTEMPTS - 1:
             await asyncio.sleep(min(wait_s, WAIT_S_MAX))
     raise failure
+
+
+def _scope(path: str) -> str:
+    return SCOPES.get("/".join(path.split("/")[:2]), f"for {path}")
+
+
+def _lacks(scopes: str) -> AccessLost:
+    return AccessLost(f"the access token lacks the scope {scopes} (403); make one that has it in the store's API accounts")
 
 
 def _reset_s(headers: Mapping[str, str]) -> float:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from bigcommerce.hooks import HookChanges, StoreInformation, ensure_hooks, read_store, store_client
+from bigcommerce.hooks import HookChanges, StoreInformation, check_scopes, ensure_hooks, read_store, store_client
 from engagement.access import check_key
 from ops import output
 from ops.exits import DONE
@@ -86,6 +86,7 @@ async def add_store(settings: Settings, wanted: Wanted) -> tuple[Store, HookChan
         _refuse_to_mix(directory, wanted, before)
         async with store_client(settings.bigcommerce_api, wanted.hash, wanted.secrets.access_token) as client:
             information = await read_store(client)
+            await check_scopes(client)
             await check_key(wanted.engagement_url, wanted.project, wanted.secrets.api_key_id, wanted.secrets.api_secret)
             store = _made(wanted, information, directory, before)
             # The record first: should creating the hooks fail, the secret that some of them bear is known, and used again.
@@ -118,6 +119,7 @@ def _made(wanted: Wanted, information: StoreInformation, directory: Directory, b
         api_secret=given.api_secret,
         client_secret=given.client_secret or (before.client_secret if before else ""),
         webhook_secret=given.webhook_secret or (before.webhook_secret if before else randomness.token_urlsafe(32)),
+        hooks=wanted.hooks,
         paused=before.paused if before else False,
     )
 
