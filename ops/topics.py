@@ -1,19 +1,18 @@
 """`topics`: creates what is missing, checks what is there, and lets new consumer groups begin at the beginning."""
 
 import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import for_code
 
 from ops import output
 from ops.exits import DONE, FAILED
-from schemas.connection import REQUEST_TIMEOUT_MS, kafka_options
+from schemas.connection import REQUEST_TIMEOUT_MS, admin_client, kafka_options
 from schemas.failures import Unavailable, WrongSetting
 from schemas.settings import Settings
 from schemas.topics import RETENTION_MS, STAGES, TOPICS, Topic, group
@@ -43,19 +42,6 @@ class Outcome:
     @property
     def refused(self) -> list[Checked]:
         return [topic for topic in self.topics if topic.result == "refused"]
-
-
-@contextlib.asynccontextmanager
-async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    """A started admin client. Whatever Kafka refuses inside comes out as Unavailable."""
-    client = AIOKafkaAdminClient(**kafka_options(settings), request_timeout_ms=REQUEST_TIMEOUT_MS)
-    try:
-        await client.start()
-        yield client
-    except (KafkaError, OSError) as error:
-        raise Unavailable(f"Kafka at {settings.kafka} cannot be used ({error}); check CARTSTREAM_KAFKA and that it runs") from error
-    finally:
-        await client.close()
 
 
 async def check_topics(admin: AIOKafkaAdminClient, settings: Settings) -> list[Checked]:

@@ -10,7 +10,7 @@ from aiokafka.admin import NewTopic
 from bigcommerce.hooks import list_hooks, store_client
 from bigcommerce.webhooks import HOOK_SCOPES, SECRET_HEADER
 from ops.stores import opened_directory
-from ops.topics import admin_client
+from schemas.connection import admin_client
 from schemas.settings import Settings
 from schemas.stores import Store
 from schemas.topics import STORES
