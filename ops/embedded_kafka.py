@@ -130,18 +130,12 @@ class EmbeddedKafka:
     def start(self) -> "EmbeddedKafka":
         """Returns when the broker answers. Raises KafkaUnavailable with the reason and the log's place."""
         self.stop()  # where a broker ended by itself, its keeper's pipes are still there
-        classpath = os.pathsep.join(map(str, jars(self.folder)))
-        self.data.mkdir(parents=True, exist_ok=True)
         self._said = ""
-        with open(self.data / "kafka.log", "ab") as log:
-            self._keeper = subprocess.Popen(
-                [sys.executable, "-P", "-m", "ops.embedded_kafka", str(self.data), str(self.port), classpath],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=os.environ | {"PYTHONPATH": str(ROOT)},
-                start_new_session=True,  # Ctrl-C in a terminal is for our process, which then ends the broker last
-            )
+        try:
+            self._keeper = self._started_keeper()
+        except OSError as error:
+            reason = error.strerror or error
+            raise KafkaUnavailable(f"Kafka cannot be started in {self.data} ({reason}); make room, or see who may write there") from error
         deadline = time.monotonic() + START_S_MAX
         while True:
             over = self._keeper.poll() is not None or time.monotonic() > deadline
@@ -155,6 +149,19 @@ class EmbeddedKafka:
                     reason or f"Kafka did not start on {self.address}: {' | '.join(lines)} (log: {self.data / 'kafka.log'})"
                 )
             time.sleep(0.1)
+
+    def _started_keeper(self) -> subprocess.Popen[bytes]:
+        classpath = os.pathsep.join(map(str, jars(self.folder)))
+        self.data.mkdir(parents=True, exist_ok=True)
+        with open(self.data / "kafka.log", "ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-P", "-m", "ops.embedded_kafka", str(self.data), str(self.port), classpath],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=os.environ | {"PYTHONPATH": str(ROOT)},
+                start_new_session=True,  # Ctrl-C in a terminal is for our process, which then ends the broker last
+            )
 
     def _answers(self, keeper: subprocess.Popen[bytes]) -> bool:
         assert keeper.stdout

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from ops import embedded_kafka
+from ops import embedded_kafka, up
 from ops.embedded_kafka import EmbeddedKafka, KafkaUnavailable, jars
 
 
@@ -116,6 +117,20 @@ def test_a_port_of_another_is_named_with_what_to_set(kafka_folder: Path, tmp_pat
         port = other.getsockname()[1]
         with pytest.raises(KafkaUnavailable, match=rf"127.0.0.1:{port} is taken. .* set CARTSTREAM_KAFKA=127.0.0.1:{port}"):
             EmbeddedKafka(kafka_folder, tmp_path, port).start()
+
+
+async def test_a_restart_that_the_disk_refuses_is_told_and_tried_again(kafka_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(up, "WATCH_KAFKA_S", 0.01)
+    (tmp_path / "full").write_text("no folder can be made here")
+    with structlog.testing.capture_logs() as lines:
+        keeping = asyncio.create_task(up._keep(EmbeddedKafka(kafka_folder, tmp_path / "full" / "data")))
+        async with asyncio.timeout(60):
+            while len(lines) < 4:
+                assert not keeping.done()
+                await asyncio.sleep(0.05)
+        keeping.cancel()
+    assert [line["event"] for line in lines[:4]] == ["Kafka ended by itself and starts again", "Kafka does not start"] * 2
+    assert "(Not a directory); make room" in lines[1]["reason"]
 
 
 def test_a_jar_that_is_not_the_committed_one_stops_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
