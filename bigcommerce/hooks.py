@@ -17,7 +17,7 @@ ATTEMPTS = 4
 WAIT_S_MAX = 30.0  # BigCommerce's quota window: after it the quota is whole again
 HOOKS_PER_PAGE = 250
 
-# The OAuth scope that reading needs, by the beginning of the path. Hooks need none. Source: facts/bigcommerce.md 3.3, 1.8
+# The OAuth scope that reading needs, by the beginning of the path. Hooks need none. Source: docs/facts/bigcommerce.md 3.3, 1.8
 SCOPES = {
     "v2/store": "store_v2_information_read_only",
     "v3/customers": "store_v2_customers_read_only",
@@ -29,14 +29,14 @@ T = TypeVar("T")
 
 
 class StoreInformation(msgspec.Struct, frozen=True):
-    """What a store says of itself. Source: facts/bigcommerce.md 2.8 · example: rest/store_v2.json"""
+    """What a store says of itself. Source: docs/facts/bigcommerce.md 2.8 · example: tests/examples/bigcommerce/rest/store_v2.json"""
 
     domain: str
     currency: str
 
 
 class Hook(msgspec.Struct, frozen=True):
-    """One hook. Source: facts/bigcommerce.md 1.8 · example: rest/hooks_get_one.json"""
+    """One hook. Source: docs/facts/bigcommerce.md 1.8 · example: tests/examples/bigcommerce/rest/hooks_get_one.json"""
 
     id: int
     scope: str
@@ -73,7 +73,7 @@ class HookChanges:
 
 
 def store_client(api_url: str, store_hash: str, access_token: str) -> httpx.AsyncClient:
-    """A client for the calls below. Source: facts/bigcommerce.md 2.1"""
+    """A client for the calls below. Source: docs/facts/bigcommerce.md 2.1"""
     headers = {"X-Auth-Token": access_token, "Accept": "application/json"}
     return httpx.AsyncClient(base_url=f"{api_url}/stores/{store_hash}/", headers=headers, timeout=TIMEOUT_S)
 
@@ -142,7 +142,7 @@ def ours(hooks: list[Hook], destination: str, secret: str) -> dict[str, Hook]:
 def trouble(hook: Hook, destination: str, secret: str) -> str:
     """What is wrong with a hook of ours; "" when it is as it should be."""
     if not hook.is_active:
-        return "deactivated"  # after 48 h of failed deliveries: facts/bigcommerce.md 1.5
+        return "deactivated"  # after 48 h of failed deliveries: docs/facts/bigcommerce.md 1.5
     if hook.destination != destination:
         return "leads to another address"
     return "" if hook.secret == secret else "bears another secret"
@@ -188,7 +188,7 @@ def _lacks(scopes: str) -> AccessLost:
 
 
 def _reset_s(headers: Mapping[str, str]) -> float:
-    """Seconds until the quota is whole again. Source: facts/bigcommerce.md 2.2"""
+    """Seconds until the quota is whole again. Source: docs/facts/bigcommerce.md 2.2"""
     try:
         return int(headers.get("X-Rate-Limit-Time-Reset-Ms", "0")) / 1000
     except ValueError:
