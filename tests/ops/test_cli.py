@@ -1,5 +1,8 @@
+import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +28,20 @@ def test_help_loads_nothing_that_is_slow():
     script = "import sys, ops.cli; print([name for name in ('aiokafka', 'pydantic', 'httpx', 'faust', 'rich.live') if name in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, cwd=ROOT, check=True)
     assert ran.stdout == "[]\n"
+
+
+def test_schemas_writes_the_generated_files_anew(tmp_path: Path):
+    for package in ("schemas", "ops"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    there = {path.relative_to(tmp_path): path.read_bytes() for path in sorted((tmp_path / "schemas").rglob("*.json"))}
+    (tmp_path / "schemas" / "asyncapi.json").write_text("stale")
+    (tmp_path / "schemas" / "json" / "store.json").unlink()
+    (tmp_path / "schemas" / "json" / "of-no-message.json").write_text("{}")
+    command = [sys.executable, "-P", "-m", "ops", "schemas"]
+    ran = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert set(ran.stdout.split()) == {str(tmp_path / path) for path in there}
+    assert {path.relative_to(tmp_path): path.read_bytes() for path in sorted((tmp_path / "schemas").rglob("*.json"))} == there
 
 
 def test_wrong_usage_ends_with_2(run: Run):

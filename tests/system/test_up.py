@@ -1,5 +1,6 @@
 """`cartstream up` as its user runs it: real processes and the embedded Kafka."""
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -13,8 +14,10 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
 from ops.embedded_kafka import free_port
+from schemas.topics import STAGES, group
 
 pytestmark = pytest.mark.system
 
@@ -132,6 +135,39 @@ def test_a_worker_watches_over_its_process(kafka: str, prefix: str, tmp_path: Pa
         assert all(gone(process) for process in processes)
     finally:
         worker.close()
+
+
+def test_each_part_runs_by_its_own_command(kafka: str, prefix: str, tmp_path: Path, kafka_folder: Path):
+    settings = {"KAFKA": kafka, "TOPIC_PREFIX": prefix, "PARTITIONS": "2", "REPLICATION": "1"}
+    parts: dict[str, Up] = {}
+    try:
+        for name in ("topics", *PARTS):
+            command = ("worker", name) if name in STAGES else (name,)
+            (tmp_path / name).mkdir()
+            parts[name] = Up(tmp_path / name, kafka_folder, command, **{f"CARTSTREAM_{key}": value for key, value in settings.items()})
+            if name == "topics":
+                assert parts.pop(name).process.wait(DEADLINE_S) == 0
+        until(parts["ingest"].ready, "ingest took webhooks")
+        until(lambda: asyncio.run(states(kafka, prefix)) == dict.fromkeys(STAGES, "Stable"), "every stage had its partitions")
+        processes = [process for part in parts.values() for process in part.all_processes()]
+        for part in parts.values():
+            part.process.terminate()
+        assert {name: part.process.wait(150) for name, part in parts.items()} == dict.fromkeys(PARTS, 0)
+        assert all(gone(process) for process in processes)
+    finally:
+        for part in parts.values():
+            part.close()
+
+
+async def states(kafka: str, prefix: str) -> dict[str, str]:
+    """The state of each stage's consumer group."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        answers = {stage: await admin.describe_consumer_groups([group(prefix, stage)]) for stage in STAGES}
+    finally:
+        await admin.close()
+    return {stage: answer.groups[0][2] for stage, [answer] in answers.items()}
 
 
 def test_a_second_up_takes_the_next_slots(given_kafka: Up, tmp_path: Path, kafka_folder: Path):
