@@ -171,7 +171,10 @@ def read_secrets(file: str) -> Secrets:
 @contextlib.contextmanager
 def _alone(data: Path) -> Iterator[None]:
     """Nobody else on this machine adds a store meanwhile: two first ones would make two person keys."""
-    data.mkdir(parents=True, exist_ok=True)
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WrongSetting(f"CARTSTREAM_DATA: {data} cannot be made ({error.strerror}); name a folder to write to") from None
     with open(data / "stores.lock", "w") as mutex:
         fcntl.flock(mutex, fcntl.LOCK_EX)
         yield
