@@ -53,7 +53,8 @@ def reaching_kafka(settings: Settings) -> Iterator[None]:
     except (KafkaError, OSError) as error:
         set_by_somebody = "kafka" in settings.model_fields_set
         mend = "check CARTSTREAM_KAFKA and that it runs" if set_by_somebody else "start `cartstream up`, or set CARTSTREAM_KAFKA"
-        raise Unavailable(f"Kafka at {settings.kafka} cannot be used ({error}); {mend}") from error
+        reason = " ".join(str(error).split())  # some of aiokafka's are a paragraph
+        raise Unavailable(f"Kafka at {settings.kafka} cannot be used ({reason}); {mend}") from error
 
 
 @contextlib.asynccontextmanager
