@@ -183,7 +183,7 @@ def test_a_second_up_takes_the_next_slots(given_kafka: Up, tmp_path: Path, kafka
         second.wait(150)
 
 
-def test_without_a_kafka_up_brings_its_own_and_nothing_outlives_a_kill(tmp_path: Path, kafka_folder: Path):
+def test_without_a_kafka_up_brings_its_own_and_starts_again_right_after_a_kill_that_nothing_outlives(tmp_path: Path, kafka_folder: Path):
     if taken(9092):
         pytest.skip("something else listens on 127.0.0.1:9092, where the embedded Kafka of `up` has to be")
     up = Up(tmp_path, kafka_folder)
@@ -194,7 +194,14 @@ def test_without_a_kafka_up_brings_its_own_and_nothing_outlives_a_kill(tmp_path:
         processes = up.all_processes()
         os.kill(up.process.pid, signal.SIGKILL)
         up.process.wait(10)
-        until(lambda: all(gone(process) for process in processes), "all its processes were gone")
+        with open(tmp_path / "log", "ab") as log:
+            up.process = subprocess.Popen([*COMMAND, "up"], env=up.environment, cwd=tmp_path, stdout=log, stderr=log)
+        until(up.ready, "ingest took webhooks again")
+        assert all(gone(process) for process in processes)
+        processes = up.all_processes()
+        up.process.terminate()
+        assert up.process.wait(150) == 0, (up.folder / "log").read_text()
+        assert all(gone(process) for process in processes)
         assert not taken(up.port)
         assert not taken(9092)
     finally:
