@@ -22,7 +22,8 @@ import psutil
 from ops import logs, output
 from ops.demo.deployment import PROJECT, Deployment
 from ops.demo.measure import latencies_ms, percentile
-from ops.demo.run import behind, come_to_rest, counted
+from ops.demo.run import come_to_rest, counted
+from ops.lag import behind
 
 CUSTOMERS = 400
 TICK_S = 0.1

@@ -40,7 +40,8 @@ class Cart(msgspec.Struct, frozen=True):
 def parse_cart(body: bytes) -> Cart:
     """A cart of the V3 API, the `data` object.
 
-    Raises Undecodable with the field at fault. Source: facts/bigcommerce.md 2.6 · example: rest/cart_v3_after_item_delete.json
+    Raises Undecodable with the field at fault.
+    Source: docs/facts/bigcommerce.md 2.6 · example: tests/examples/bigcommerce/rest/cart_v3_after_item_delete.json
     """
     fields = read_object(body)
     items = fields.object("line_items")

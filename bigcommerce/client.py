@@ -19,7 +19,7 @@ CALLS = Counter(
     "cartstream_bigcommerce_calls", "Calls to BigCommerce by endpoint and outcome: the status, or the error", ["endpoint", "outcome"]
 )
 
-CALLS_AT_ONCE_MAX = 3  # per store; what BigCommerce once documented. Source: facts/bigcommerce.md 2.2
+CALLS_AT_ONCE_MAX = 3  # per store; what BigCommerce once documented. Source: docs/facts/bigcommerce.md 2.2
 TIMEOUTS = httpx.Timeout(connect=5, read=10, write=5, pool=5)
 CALL_S_MAX = 14.0  # the whole call, below what streams/consumer.py allows: no answer trickles in for ever
 WAIT_S_MAX = 30.0  # between two tries of a call
@@ -75,7 +75,7 @@ class StoreApi:
         """One call, in its turn. `path` begins with `/v2` or `/v3`; `endpoint` is what it is counted under, without ids.
 
         Raises AccessLost (401, 403), QuotaSpent (429), Unavailable (5xx, no answer in time, one that is not JSON; 404 unless
-        it may be one), Reject (any other 4xx: the call itself is wrong). Source: facts/bigcommerce.md 2.1, 2.2
+        it may be one), Reject (any other 4xx: the call itself is wrong). Source: docs/facts/bigcommerce.md 2.1, 2.2
         """
         async with self._at_once:
             await self._wait_for_turn()

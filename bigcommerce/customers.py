@@ -46,7 +46,8 @@ class Customer(msgspec.Struct, frozen=True):
 def parse_customer(body: bytes) -> Customer:
     """A customer of the V3 listing with its addresses, attributes and form fields.
 
-    Raises Undecodable with the field at fault. Source: facts/bigcommerce.md 2.3 · example: rest/customers_v3_page.json
+    Raises Undecodable with the field at fault.
+    Source: docs/facts/bigcommerce.md 2.3 · example: tests/examples/bigcommerce/rest/customers_v3_page.json
     """
     fields = read_object(body)
     addresses = [_address(a) for a in fields.objects("addresses")]

@@ -1,6 +1,7 @@
 """A store's hooks and what the store says of itself: what it takes to add a store, and to see whether it is well."""
 
 import asyncio
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -16,18 +17,26 @@ ATTEMPTS = 4
 WAIT_S_MAX = 30.0  # BigCommerce's quota window: after it the quota is whole again
 HOOKS_PER_PAGE = 250
 
+# The OAuth scope that reading needs, by the beginning of the path. Hooks need none. Source: docs/facts/bigcommerce.md 3.3, 1.8
+SCOPES = {
+    "v2/store": "store_v2_information_read_only",
+    "v3/customers": "store_v2_customers_read_only",
+    "v2/orders": "store_v2_orders_read_only",
+    "v3/carts": "store_cart_read_only",
+}
+
 T = TypeVar("T")
 
 
 class StoreInformation(msgspec.Struct, frozen=True):
-    """What a store says of itself. Source: facts/bigcommerce.md 2.8 · example: rest/store_v2.json"""
+    """What a store says of itself. Source: docs/facts/bigcommerce.md 2.8 · example: tests/examples/bigcommerce/rest/store_v2.json"""
 
     domain: str
     currency: str
 
 
 class Hook(msgspec.Struct, frozen=True):
-    """One hook. Source: facts/bigcommerce.md 1.8 · example: rest/hooks_get_one.json"""
+    """One hook. Source: docs/facts/bigcommerce.md 1.8 · example: tests/examples/bigcommerce/rest/hooks_get_one.json"""
 
     id: int
     scope: str
@@ -64,7 +73,7 @@ class HookChanges:
 
 
 def store_client(api_url: str, store_hash: str, access_token: str) -> httpx.AsyncClient:
-    """A client for the calls below. Source: facts/bigcommerce.md 2.1"""
+    """A client for the calls below. Source: docs/facts/bigcommerce.md 2.1"""
     headers = {"X-Auth-Token": access_token, "Accept": "application/json"}
     return httpx.AsyncClient(base_url=f"{api_url}/stores/{store_hash}/", headers=headers, timeout=TIMEOUT_S)
 
@@ -75,6 +84,20 @@ async def read_store(client: httpx.AsyncClient) -> StoreInformation:
     Raises AccessLost, QuotaSpent, Unavailable, Reject.
     """
     return _read(await _call(client, "GET", "v2/store"), StoreInformation)
+
+
+async def check_scopes(client: httpx.AsyncClient) -> None:
+    """The token may read all that the stages read: customers, subscribers, orders, carts. Costs a call each.
+
+    Raises AccessLost naming every scope that is missing, else as `read_store`.
+    """
+    missing = []
+    for path in ("v3/customers", "v3/customers/subscribers", "v2/orders", f"v3/carts/{uuid.uuid4()}"):  # a cart that is not there: 404
+        answer = await _call(client, "GET", path, taken=(403, 404), params={"limit": 1})
+        if answer.status_code == 403 and (scope := _scope(path)) not in missing:
+            missing.append(scope)
+    if missing:
+        raise _lacks(", ".join(missing))
 
 
 async def list_hooks(client: httpx.AsyncClient) -> list[Hook]:
@@ -119,14 +142,14 @@ def ours(hooks: list[Hook], destination: str, secret: str) -> dict[str, Hook]:
 def trouble(hook: Hook, destination: str, secret: str) -> str:
     """What is wrong with a hook of ours; "" when it is as it should be."""
     if not hook.is_active:
-        return "deactivated"  # after 48 h of failed deliveries: facts/bigcommerce.md 1.5
+        return "deactivated"  # after 48 h of failed deliveries: docs/facts/bigcommerce.md 1.5
     if hook.destination != destination:
         return "leads to another address"
     return "" if hook.secret == secret else "bears another secret"
 
 
-async def _call(client: httpx.AsyncClient, method: str, path: str, **arguments: Any) -> httpx.Response:
-    """The answer to a call that succeeded; waits and tries again while that may help.
+async def _call(client: httpx.AsyncClient, method: str, path: str, *, taken: tuple[int, ...] = (), **arguments: Any) -> httpx.Response:
+    """The answer to a call that succeeded, or that has a status in `taken`; waits and tries again while that may help.
 
     Raises AccessLost (401, 403), QuotaSpent (429 to the last), Unavailable (5xx, no answer), Reject (any other).
     """
@@ -138,10 +161,12 @@ async def _call(client: httpx.AsyncClient, method: str, path: str, **arguments: 
         except httpx.HTTPError as error:
             failure = Unavailable(f"BigCommerce does not answer at {client.base_url.host} ({type(error).__name__}); check the network")
         else:
-            if answer.is_success:
+            if answer.is_success or answer.status_code in taken:
                 return answer
-            if answer.status_code in (401, 403):
-                raise AccessLost(f"BigCommerce refuses the access token ({answer.status_code}); make a new one in the store's API accounts")
+            if answer.status_code == 401:
+                raise AccessLost("BigCommerce refuses the access token (401); make a new one in the store's API accounts")
+            if answer.status_code == 403:
+                raise _lacks(_scope(path))
             if answer.status_code == 429:
                 failure = QuotaSpent("the store's API quota is spent; try again in a minute")
                 wait_s = max(wait_s, _reset_s(answer.headers))
@@ -154,8 +179,16 @@ async def _call(client: httpx.AsyncClient, method: str, path: str, **arguments: 
     raise failure
 
 
+def _scope(path: str) -> str:
+    return SCOPES.get("/".join(path.split("/")[:2]), f"for {path}")
+
+
+def _lacks(scopes: str) -> AccessLost:
+    return AccessLost(f"the access token lacks the scope {scopes} (403); make one that has it in the store's API accounts")
+
+
 def _reset_s(headers: Mapping[str, str]) -> float:
-    """Seconds until the quota is whole again. Source: facts/bigcommerce.md 2.2"""
+    """Seconds until the quota is whole again. Source: docs/facts/bigcommerce.md 2.2"""
     try:
         return int(headers.get("X-Rate-Limit-Time-Reset-Ms", "0")) / 1000
     except ValueError:

@@ -9,7 +9,8 @@ from bigcommerce.values import Fields, read_object
 from schemas.failures import Undecodable
 from schemas.keys import clean_email
 
-# BigCommerce's own English names; a merchant may relabel them. Source: facts/bigcommerce.md 2.5 · rest/order_statuses.json
+# BigCommerce's own English names; a merchant may relabel them.
+# Source: docs/facts/bigcommerce.md 2.5 · tests/examples/bigcommerce/rest/order_statuses.json
 STATUS_NAMES = {
     0: "Incomplete",
     1: "Pending",
@@ -90,7 +91,8 @@ def parse_order(body: bytes) -> Order:
     """A V2 order with its lines, embedded in `consignments` or beside it as lists `products` and `shipping_addresses`.
 
     `default_currency_code` is the currency paid in, despite its name. Raises Undecodable with the field at fault.
-    Source: facts/bigcommerce.md 2.5 · example: rest/orders_v2_one.json, rest/orders_v2_products.json
+    Source: docs/facts/bigcommerce.md 2.5 · example: tests/examples/bigcommerce/rest/orders_v2_one.json,
+    tests/examples/bigcommerce/rest/orders_v2_products.json
     """
     fields = read_object(body)
     status_id = fields.integer("status_id")

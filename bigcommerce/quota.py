@@ -9,7 +9,7 @@ RESET, LEFT, QUOTA = "x-rate-limit-time-reset-ms", "x-rate-limit-requests-left",
 def pace(headers: Mapping[str, str]) -> float:
     """The least time from now, and then between the starts of two calls, in seconds; 0 while there is plenty.
 
-    `headers` by lowercase name. `Time-Reset-Ms` is what is left of the window. Source: facts/bigcommerce.md 2.2
+    `headers` by lowercase name. `Time-Reset-Ms` is what is left of the window. Source: docs/facts/bigcommerce.md 2.2
     """
     reset_ms, left, quota = (_number(headers, name) for name in (RESET, LEFT, QUOTA))
     if reset_ms is None or left is None or (quota is not None and left > quota * (1 - FREE_SHARE)):
@@ -20,7 +20,7 @@ def pace(headers: Mapping[str, str]) -> float:
 def wait_after_429(headers: Mapping[str, str]) -> float | None:
     """Seconds until the window ends; None where the headers do not say, which is an overload of the platform: back off.
 
-    Source: facts/bigcommerce.md 2.2
+    Source: docs/facts/bigcommerce.md 2.2
     """
     reset_ms = _number(headers, RESET)
     return None if reset_ms is None else reset_ms / 1000

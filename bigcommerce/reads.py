@@ -49,18 +49,24 @@ async def read_customers(api: StoreApi, ids: list[str]) -> Read:
     """Customers with addresses, attributes and form fields. One call for at most IDS_PER_CALL_MAX ids.
 
     An id that is not in `found` was not there. Raises AccessLost, Reject; Undecodable: the answer as a whole cannot be read.
-    Source: facts/bigcommerce.md 2.3 · example: rest/customers_v3_page.json
+    Source: docs/facts/bigcommerce.md 2.3 · example: tests/examples/bigcommerce/rest/customers_v3_page.json
     """
     return await _read_list(api, "customers", "/v3/customers", ids, {"include": "addresses,attributes,formfields"})
 
 
 async def read_subscribers(api: StoreApi, ids: list[str]) -> Read:
-    """Subscribers, as `read_customers`. Source: facts/bigcommerce.md 2.4 · example: rest/subscriber_v3_one.constructed.json"""
+    """Subscribers, as `read_customers`.
+
+    Source: docs/facts/bigcommerce.md 2.4 · example: tests/examples/bigcommerce/rest/subscriber_v3_one.constructed.json
+    """
     return await _read_list(api, "subscribers", "/v3/customers/subscribers", ids, {})
 
 
 async def read_cart(api: StoreApi, id: str) -> Read:
-    """One cart. Raises as `read_customers`. Source: facts/bigcommerce.md 2.6 · example: rest/cart_v3_after_item_delete.json"""
+    """One cart. Raises as `read_customers`.
+
+    Source: docs/facts/bigcommerce.md 2.6 · example: tests/examples/bigcommerce/rest/cart_v3_after_item_delete.json
+    """
     answer = await api.get("carts", f"/v3/carts/{id}", may_be_missing=True)
     raws = [] if answer.status == 404 else [_decode(answer, _OneV3).data]
     return _by_id(raws, {id}, answer.read_at_ms)
@@ -69,7 +75,7 @@ async def read_cart(api: StoreApi, id: str) -> Read:
 async def read_order(api: StoreApi, id: str) -> Read:
     """One order by its own address, where Incomplete and archived ones answer too; lines included. Raises as `read_customers`.
 
-    Source: facts/bigcommerce.md 2.5 · example: rest/orders_v2_one.json
+    Source: docs/facts/bigcommerce.md 2.5 · example: tests/examples/bigcommerce/rest/orders_v2_one.json
     """
     answer = await api.get("orders/one", f"/v2/orders/{id}", ORDER_PARAMS, may_be_missing=True)
     raws = [] if answer.status != 200 else [_decode(answer, msgspec.Raw)]
@@ -80,7 +86,7 @@ async def read_orders(api: StoreApi, ids: list[str], *, incomplete: bool = False
     """Orders by the range from the lowest to the highest id, at most IDS_PER_CALL_MAX wide; one call; lines included.
 
     Lists leave out Incomplete (`incomplete` reads those only) and archived orders. Raises as `read_customers`.
-    Source: facts/bigcommerce.md 2.5 · example: rest/orders_v2_one.json
+    Source: docs/facts/bigcommerce.md 2.5 · example: tests/examples/bigcommerce/rest/orders_v2_one.json
     """
     numbers = sorted(map(int, ids))
     params = ORDER_PARAMS | {"min_id": str(numbers[0]), "max_id": str(numbers[-1]), "limit": str(IDS_PER_CALL_MAX)}
@@ -93,7 +99,7 @@ async def read_orders(api: StoreApi, ids: list[str], *, incomplete: bool = False
 
 
 async def read_attribute_names(api: StoreApi) -> dict[str, str]:
-    """Customer attributes: id to the name that the merchant gave. Raises as `read_customers`. Source: facts/bigcommerce.md 2.3"""
+    """Customer attributes: id to the name that the merchant gave. Raises as `read_customers`. Source: docs/facts/bigcommerce.md 2.3"""
     names: dict[str, str] = {}
     for raw in (await _read_pages(api, "customers/attributes", "/v3/customers/attributes", {}))[0]:
         attribute = _json(raw)

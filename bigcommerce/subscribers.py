@@ -23,7 +23,8 @@ class Subscriber(msgspec.Struct, frozen=True):
 def parse_subscriber(body: bytes) -> Subscriber:
     """A subscriber of the V3 API. One without a `consents` list counts as one to the newsletter.
 
-    Raises Undecodable with the field at fault. Source: facts/bigcommerce.md 2.4 · example: rest/subscriber_v3_one.constructed.json
+    Raises Undecodable with the field at fault.
+    Source: docs/facts/bigcommerce.md 2.4 · example: tests/examples/bigcommerce/rest/subscriber_v3_one.constructed.json
     """
     fields = read_object(body)
     listed = fields.data.get("consents")

@@ -77,7 +77,7 @@ class Fields:
     def money(self, name: str) -> Decimal | None:
         """An amount in major units, from `"69.8400"` (V2) or a number (V3); "" is None.
 
-        Source: facts/bigcommerce.md 2.5, 2.6 · example: rest/orders_v2_one.json
+        Source: docs/facts/bigcommerce.md 2.5, 2.6 · example: tests/examples/bigcommerce/rest/orders_v2_one.json
         """
         value = self.data.get(name)
         if value is None or value == "":
@@ -94,7 +94,7 @@ class Fields:
     def time_ms(self, name: str) -> int | None:
         """An instant in ms UTC, from ISO 8601 (V3) or RFC 2822 (V2); "" is None.
 
-        Source: facts/bigcommerce.md 2.3, 2.5
+        Source: docs/facts/bigcommerce.md 2.3, 2.5
         """
         value = self.data.get(name)
         if value is None or value == "":

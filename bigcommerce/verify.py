@@ -43,7 +43,7 @@ def verify_delivery(headers: Mapping[str, str], body: bytes, *, client_secret: s
 
     `headers` by lower-case name; `body` the raw bytes, before any parsing. A secret that is "" proves nothing.
     A right secret header outweighs a signature that is wrong, old or absent.
-    Source: facts/bigcommerce.md 1.4
+    Source: docs/facts/bigcommerce.md 1.4
     """
     given = headers.get(SECRET_HEADER, "")
     secret_is_right = bool(webhook_secret) and hmac.compare_digest(_bytes(given), webhook_secret.encode())

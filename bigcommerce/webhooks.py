@@ -73,7 +73,7 @@ class Webhook(msgspec.Struct, frozen=True):
 def parse_webhook(body: bytes) -> Webhook:
     """What the webhook in `body` says. Raises Undecodable for what is not a JSON object, and for nothing else.
 
-    Source: facts/bigcommerce.md 1.2, 1.7 · examples: webhooks/*.json
+    Source: docs/facts/bigcommerce.md 1.2, 1.7 · examples: tests/examples/bigcommerce/webhooks/
     """
     try:
         envelope = orjson.loads(body)

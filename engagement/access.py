@@ -13,7 +13,7 @@ async def check_key(engagement_url: str, project: str, api_key_id: str, api_secr
     """Engagement knows the project and accepts the key. Changes nothing: it asks for the time, which needs no permission.
 
     Raises AccessLost (401, 403), QuotaSpent (429), Unavailable (5xx, no answer), Reject (any other answer).
-    Source: facts/engagement.md 1, 2.1, 2.5
+    Source: docs/facts/engagement.md 1, 2.1, 2.5
     """
     url = f"{engagement_url}/track/v2/projects/{project}/system/time"
     answer = await _answer("GET", url, (api_key_id, api_secret))
@@ -26,7 +26,7 @@ async def check_key(engagement_url: str, project: str, api_key_id: str, api_secr
 async def check_permission_to_read_events(engagement_url: str, project: str, api_key_id: str, api_secret: str) -> None:
     """The key has Events > Get, which deliver needs to look a consent up. Changes nothing: it asks for the events of nobody.
 
-    Raises AccessLost without the permission, else as `check_key`. Source: facts/engagement.md 1, 6
+    Raises AccessLost without the permission, else as `check_key`. Source: docs/facts/engagement.md 1, 6
     """
     url = f"{engagement_url}/data/v2/projects/{project}/customers/events"
     answer = await _answer("POST", url, (api_key_id, api_secret), {"customer_ids": {"email_id": NOBODY}, "event_types": ["consent"]})

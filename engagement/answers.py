@@ -1,4 +1,4 @@
-"""What Engagement's answers mean, per command. Source: facts/engagement.md 2.4, 2.5, 6.
+"""What Engagement's answers mean, per command. Source: docs/facts/engagement.md 2.4, 2.5, 6.
 
 A request fails as a whole by an exception of schemas.failures: QuotaSpent (nothing of it was taken), Unavailable (it may
 have been taken), AccessLost, CommandRefused. Otherwise each command has an outcome of its own.

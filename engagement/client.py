@@ -37,7 +37,7 @@ class Client:
     async def send_batch(self, store: Store, commands: Sequence[BatchCommand]) -> list[Outcome]:
         """The outcome of each command; see `answers.read_batch` for it and for what is raised. At most 50 commands.
 
-        Source: facts/engagement.md 2.4. Engagement does not carry them out in this order.
+        Source: docs/facts/engagement.md 2.4. Engagement does not carry them out in this order.
         """
         body = b'{"commands":[' + b",".join(map(_command, commands)) + b"]}"
         answer = await self._post(store, f"track/v2/projects/{store.project}/batch", body)
@@ -46,7 +46,7 @@ class Client:
     async def anonymize(self, store: Store, data: bytes) -> None:
         """Queued at Engagement, or nobody is known by these ids, which is as good. Raises as `answers.read_single` says.
 
-        Source: facts/engagement.md 6.
+        Source: docs/facts/engagement.md 6.
         """
         answer = await self._post(store, f"data/v2/projects/{store.project}/customers/anonymize", data)
         read_single(answer.status_code, answer.headers, answer.content)
@@ -54,7 +54,7 @@ class Client:
     async def events(self, store: Store, customer_ids: dict[str, str], types: Iterable[str]) -> list[dict[str, Any]]:
         """All events of these types that a customer has now: `type`, `timestamp` (seconds), `properties`; none of an unknown one.
 
-        Source: facts/engagement.md 6. Needs the permission Events > Get. Raises as `answers.read_single` says.
+        Source: docs/facts/engagement.md 6. Needs the permission Events > Get. Raises as `answers.read_single` says.
         """
         found: list[dict[str, Any]] = []
         while True:

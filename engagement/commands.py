@@ -1,7 +1,7 @@
 """The bodies of Engagement's single calls, as final bytes: the same values give the same bytes, always.
 
 Engagement drops a repeated event only if customer, type, timestamp and all properties with their types are equal, so keys
-are sorted and instants come from the store alone. Source: facts/engagement.md 2.2, 2.3, 4, 6
+are sorted and instants come from the store alone. Source: docs/facts/engagement.md 2.2, 2.3, 4, 6
 """
 
 from typing import Any

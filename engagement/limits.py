@@ -1,4 +1,4 @@
-"""How much and how often we send. Source: facts/engagement.md 2.6."""
+"""How much and how often we send. Source: docs/facts/engagement.md 2.6."""
 
 COMMANDS_PER_BATCH_MAX = 50  # documented
 BATCH_BYTES_MAX = 4_000_000  # of the commands' data; no limit is documented, peers stay below 30 MB

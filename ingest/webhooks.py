@@ -45,7 +45,7 @@ class WebhookDoor:
         """POST /webhooks/{store_hash}: 200 and an empty body when all in-sync replicas have the webhook.
 
         408 body too slow, 413 body over 64 kB, 404 unknown or removed store, 401 not BigCommerce's or another store's,
-        400 no JSON object, 503 Kafka is away. Always answers well before BigCommerce hangs up (facts/bigcommerce.md 1.5).
+        400 no JSON object, 503 Kafka is away. Always answers well before BigCommerce hangs up (docs/facts/bigcommerce.md 1.5).
         """
         began, received_at_ms = time.perf_counter(), time.time_ns() // 1_000_000
         store = self._directory.of_hash(request.path_params["store_hash"])

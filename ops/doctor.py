@@ -3,24 +3,26 @@
 import asyncio
 import base64
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from pydantic import SecretStr
 from rich.text import Text
 
-from bigcommerce.hooks import list_hooks, ours, read_store, store_client, trouble
+from bigcommerce.hooks import check_scopes, list_hooks, ours, read_store, store_client, trouble
 from bigcommerce.webhooks import HOOK_SCOPES
 from engagement.access import check_key, check_permission_to_read_events
 from ops import environment, output
 from ops.exits import DONE, FAILED, NOT_REACHABLE
 from ops.stores import destination, opened_directory
-from ops.topics import admin_client, check_topics, refusal
+from ops.topics import check_topics, refusal
+from schemas.connection import admin_client
 from schemas.failures import Failure, Reject, Retry, WrongSetting
 from schemas.settings import Settings
 from schemas.stores import Store
 
 HOOKS_MEND = "run `cartstream store add` for it again"
+NO_PUBLIC_URL = "CARTSTREAM_PUBLIC_URL is not set"
 
 
 @dataclass(frozen=True)
@@ -72,19 +74,15 @@ def _shown(value: object) -> str:
 
 async def examine(settings: Settings) -> list[Finding]:
     """All checks; one that cannot be made because of another is left out."""
-    findings = [_secret_key(settings), _public_url(settings)]
-    kafka = await _finding("Kafka", "", lambda: _check_kafka(settings))
-    findings.append(kafka)
-    if kafka.result != "ok":
-        return findings
-    topics = await _finding("topics", "", lambda: _check_topics(settings))
-    findings.append(topics)
-    if topics.result == "ok" and settings.secret_key.get_secret_value():
-        stores: list[Store] = []
+    stores: list[Store] = []
+    findings = [await _finding("Kafka", "", lambda: _check_kafka(settings))]
+    if findings[-1].result == "ok":
+        findings.append(await _finding("topics", "", lambda: _check_topics(settings)))
+    if findings[-1].check == "topics" and findings[-1].result == "ok" and settings.secret_key.get_secret_value():
         findings.append(await _finding("stores", "", lambda: _read_stores(settings, stores)))
         for store in stores:
             findings += await _examine_store(settings, store)
-    return findings
+    return [_secret_key(settings), _public_url(settings, stores), *findings]
 
 
 def _secret_key(settings: Settings) -> Finding:
@@ -93,12 +91,12 @@ def _secret_key(settings: Settings) -> Finding:
     return Finding("secret key", "", "wrong", "CARTSTREAM_SECRET_KEY is not set; `cartstream doctor --new-key` prints one; keep it")
 
 
-def _public_url(settings: Settings) -> Finding:
+def _public_url(settings: Settings, stores: Sequence[Store]) -> Finding:
     if settings.public_url:
         return Finding("public address", "", "ok", settings.public_url)
-    return Finding(
-        "public address", "", "wrong", "CARTSTREAM_PUBLIC_URL is not set; set it to the address that BigCommerce reaches ingest at"
-    )
+    if stores and not any(store.hooks for store in stores):
+        return Finding("public address", "", "ok", "is not set, and no store asks for it")
+    return Finding("public address", "", "wrong", f"{NO_PUBLIC_URL}; set it to the address that BigCommerce reaches ingest at")
 
 
 async def _finding(check: str, of: str, examination: Callable[[], Awaitable[str]]) -> Finding:
@@ -149,10 +147,16 @@ async def _examine_store(settings: Settings, store: Store) -> list[Finding]:
 
 async def _check_token(settings: Settings, store: Store) -> str:
     async with store_client(settings.bigcommerce_api, store.hash, store.access_token) as client:
-        return f"is good for {(await read_store(client)).domain}"
+        information = await read_store(client)
+        await check_scopes(client)
+    return f"is good for {information.domain}, and may read what it has to"
 
 
 async def _check_hooks(settings: Settings, store: Store) -> str:
+    if not store.hooks:
+        return "left alone, as --no-hooks asked"
+    if not settings.public_url:
+        raise WrongSetting(f"{NO_PUBLIC_URL}, so nothing can be said of them; set it and run this again")
     async with store_client(settings.bigcommerce_api, store.hash, store.access_token) as client:
         hooks = await list_hooks(client)
     present = ours(hooks, destination(settings, store), store.webhook_secret)

@@ -1,9 +1,10 @@
 """`lag`: how far each stage is behind, by asking Kafka alone."""
 
 import asyncio
+import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -14,9 +15,7 @@ from rich.text import Text
 
 from ops import output
 from ops.exits import DONE
-from ops.topics import admin_client
-from schemas.connection import REQUEST_TIMEOUT_MS, kafka_options
-from schemas.failures import Unavailable
+from schemas.connection import admin_client, consumer, partitions_of
 from schemas.settings import Settings
 from schemas.topics import STAGES, group
 
@@ -33,7 +32,7 @@ class Lag:
     topic: str
     partition: int
     records: int  # written and not yet committed
-    seconds: float  # age of the first of them
+    seconds: float | None  # age of the first of them; None where it could not be read in time
     rate_in: float
     rate_out: float
     clear_in_s: float | None  # None while more comes in than goes out
@@ -52,9 +51,10 @@ class Sample:
 class Gauge:
     """Measures lag. One for as long as somebody watches."""
 
-    def __init__(self, settings: Settings, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer) -> None:
-        self._settings, self._admin, self._consumer = settings, admin, consumer
+    def __init__(self, settings: Settings, admin: AIOKafkaAdminClient, reader: AIOKafkaConsumer) -> None:
+        self._settings, self._admin, self._consumer = settings, admin, reader
         self._before: Sample | None = None
+        self._partitions: dict[str, list[TopicPartition]] = {}  # by stage; a topic's number of partitions never changes
 
     async def measure(self) -> list[Lag]:
         """The lag now, with the rates since the measurement before; the first takes SAMPLE_S seconds."""
@@ -66,22 +66,19 @@ class Gauge:
         behind = {tp: offset for tp, offset in now.committed.items() if offset < now.ends[tp]}
         oldest_ms = await self._oldest(behind)
         wall_ms = time.time_ns() / 1e6
-        found = []
-        for stage, topics in STAGES.items():
-            for topic in topics:
-                for number in range(self._settings.partitions):
-                    tp = TopicPartition(self._settings.topic_prefix + topic.name, number)
-                    age_s = max(0.0, (wall_ms - oldest_ms[tp]) / 1000) if tp in oldest_ms else 0.0
-                    found.append(lag_of(stage, tp, before, now, age_s))
-        return found
+        return [
+            lag_of(stage, tp, before, now, max(0.0, (wall_ms - oldest_ms[tp]) / 1000) if tp in oldest_ms else None)
+            for stage, partitions in self._partitions.items()
+            for tp in partitions
+        ]
 
     async def sample(self) -> Sample:
-        committed: dict[TopicPartition, int] = {}
-        for stage, topics in STAGES.items():
-            partitions = [
-                TopicPartition(self._settings.topic_prefix + topic.name, n) for topic in topics for n in range(self._settings.partitions)
-            ]
-            offsets = await self._admin.list_consumer_group_offsets(group(self._settings.topic_prefix, stage), partitions=partitions)
+        """Raises Unavailable where a topic does not exist."""
+        prefix, committed = self._settings.topic_prefix, dict[TopicPartition, int]()
+        if not self._partitions:
+            self._partitions = {s: await partitions_of(self._admin, [prefix + topic.name for topic in STAGES[s]]) for s in STAGES}
+        for stage, partitions in self._partitions.items():
+            offsets = await self._admin.list_consumer_group_offsets(group(prefix, stage), partitions=partitions)
             beginnings = await self._consumer.beginning_offsets(partitions)
             # Below the beginning there is nothing left to do; without a commit the group begins there.
             committed |= {tp: max(beginnings[tp], offsets[tp].offset if tp in offsets else -1) for tp in partitions}
@@ -104,7 +101,7 @@ class Gauge:
         return found
 
 
-def lag_of(stage: str, tp: TopicPartition, before: Sample, now: Sample, age_s: float) -> Lag:
+def lag_of(stage: str, tp: TopicPartition, before: Sample, now: Sample, age_s: float | None) -> Lag:
     """One partition's lag from two samples."""
     took_s = max(now.at_s - before.at_s, 0.001)
     records = max(0, now.ends[tp] - now.committed[tp])
@@ -115,7 +112,7 @@ def lag_of(stage: str, tp: TopicPartition, before: Sample, now: Sample, age_s: f
         topic=tp.topic,
         partition=tp.partition,
         records=records,
-        seconds=round(age_s, 1) if records else 0.0,
+        seconds=0.0 if not records else None if age_s is None else round(age_s, 1),
         rate_in=round(rate_in, 1),
         rate_out=round(rate_out, 1),
         clear_in_s=clear_in_s(records, rate_in, rate_out),
@@ -131,7 +128,7 @@ def clear_in_s(records: int, rate_in: float, rate_out: float) -> float | None:
 
 
 def main(settings: Settings, as_json: bool, watch: bool) -> int:
-    """The command; with `watch` it goes on until Ctrl-C. Raises Unavailable."""
+    """The command; with `watch` it goes on until Ctrl-C, as JSON a line each time. Raises Unavailable."""
     try:
         asyncio.run(_run(settings, as_json, watch))
     except KeyboardInterrupt:
@@ -140,30 +137,35 @@ def main(settings: Settings, as_json: bool, watch: bool) -> int:
     return DONE
 
 
-async def _run(settings: Settings, as_json: bool, watch: bool) -> None:
+@contextlib.asynccontextmanager
+async def behind(settings: Settings) -> AsyncIterator[Gauge]:
+    """A gauge of what the stages have left to do. Raises Unavailable."""
     async with admin_client(settings) as admin:
-        there = set(await admin.list_topics())
-        if missing := [t.name for topics in STAGES.values() for t in topics if settings.topic_prefix + t.name not in there]:
-            raise Unavailable(f"the topic {settings.topic_prefix}{missing[0]} does not exist; run `cartstream topics`")
-        consumer = AIOKafkaConsumer(
-            **kafka_options(settings),
-            enable_auto_commit=False,
-            max_partition_fetch_bytes=1_000_000,
-            request_timeout_ms=REQUEST_TIMEOUT_MS,
-        )
-        await consumer.start()
+        reader = consumer(settings)
         try:
-            gauge = Gauge(settings, admin, consumer)
-            found = await gauge.measure()
-            if not watch:
-                output.show_json([asdict(lag) for lag in found]) if as_json else output.show(tables(found))
-                return
-            with Live(tables(found), console=output.console(), auto_refresh=False) as live:
-                while True:
-                    await asyncio.sleep(SAMPLE_S)
-                    live.update(tables(await gauge.measure()), refresh=True)
+            await reader.start()
+            yield Gauge(settings, admin, reader)
         finally:
-            await consumer.stop()
+            await reader.stop()
+
+
+async def _run(settings: Settings, as_json: bool, watch: bool) -> None:
+    async with behind(settings) as gauge:
+        found = await gauge.measure()
+        if not watch:
+            output.show_json([asdict(lag) for lag in found]) if as_json else output.show(tables(found))
+            return
+        screen = output.console()
+        with Live(console=screen, auto_refresh=False) if screen.is_terminal and not as_json else contextlib.nullcontext() as live:
+            while True:
+                if live:
+                    live.update(tables(found), refresh=True)
+                elif as_json:
+                    output.show_json_line([asdict(lag) for lag in found])
+                else:
+                    output.show(tables(found))
+                await asyncio.sleep(SAMPLE_S)
+                found = await gauge.measure()
 
 
 def tables(found: Sequence[Lag]) -> Group:
@@ -188,11 +190,17 @@ def _cells(lags: Sequence[Lag]) -> tuple[str, ...]:
     clear = clear_in_s(records, rate_in, rate_out)
     return (
         f"{records:,}",
-        f"{max(lag.seconds for lag in lags):,.1f}" if records else "",
+        _age(lag.seconds for lag in lags) if records else "",
         f"{rate_in:,.1f}",
         f"{rate_out:,.1f}",
         "" if not records else "grows" if clear is None and rate_in > rate_out else "stands" if clear is None else f"{clear:,.0f} s",
     )
+
+
+def _age(seconds: Iterable[float | None]) -> str:
+    """The greatest; one that is not known may be greater than all that are."""
+    known = list(seconds)
+    return "?" if None in known else f"{max(s for s in known if s is not None):,.1f}"
 
 
 def _first(values: object) -> str:

@@ -43,3 +43,8 @@ def show(*parts: RenderableType) -> None:
 def show_json(value: Any) -> None:
     """Prints one JSON value on stdout."""
     print(json.dumps(value, indent=2, ensure_ascii=False), flush=True)
+
+
+def show_json_line(value: Any) -> None:
+    """Prints one JSON value on one line of stdout, for who reads a stream of them."""
+    print(json.dumps(value, ensure_ascii=False), flush=True)

@@ -25,7 +25,7 @@ class Slot:
 
 
 def claim(data: Path, stage: str, number: int | None) -> Slot:
-    """The slot `number` of a stage, None for the first that is free. Raises WrongSetting where somebody holds it."""
+    """The slot `number` of a stage, None for the first that is free. Raises WrongSetting where somebody holds it, or it cannot be made."""
     if number is None:
         for candidate in range(SLOTS_MAX):
             if slot := _try(data, stage, candidate):
@@ -41,8 +41,11 @@ def claim(data: Path, stage: str, number: int | None) -> Slot:
 
 def _try(data: Path, stage: str, number: int) -> Slot | None:
     folder = data / stage / str(number)
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT)
+    except OSError as error:
+        raise WrongSetting(f"CARTSTREAM_DATA: {folder} cannot be made ({error.strerror}); name a folder to write to") from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -9,13 +9,13 @@ import secrets as randomness
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import msgspec
 
-from bigcommerce.hooks import HookChanges, StoreInformation, ensure_hooks, read_store, store_client
+from bigcommerce.hooks import HookChanges, StoreInformation, check_scopes, ensure_hooks, read_store, store_client
 from engagement.access import check_key
 from ops import output
 from ops.exits import DONE
@@ -23,7 +23,7 @@ from schemas.connection import kafka_options, producer
 from schemas.directory import Directory
 from schemas.failures import WrongSetting
 from schemas.records import Message, Origin, encode, headers_of
-from schemas.settings import LOOPBACK, Settings
+from schemas.settings import Settings, safe_url
 from schemas.stores import DEPLOYMENT, Deployment, Seal, Store
 from schemas.topics import STORES
 
@@ -58,8 +58,10 @@ def add(settings: Settings, wanted: Wanted) -> int:
         raise WrongSetting(f"HASH: {wanted.hash!r} is not a store hash: small letters and digits, as in store-HASH.mybigcommerce.com")
     if not re.fullmatch(r"[A-Za-z0-9-]+", wanted.project):
         raise WrongSetting("--project: is not a project token: letters, digits and hyphens, as Engagement's project settings show it")
-    if not _is_safe(wanted.engagement_url):
-        raise WrongSetting("--engagement-url: must be an address that begins with https:// (http: on loopback only)")
+    try:
+        wanted = replace(wanted, engagement_url=safe_url(wanted.engagement_url))
+    except ValueError as error:
+        raise WrongSetting(f"--engagement-url: {error}") from None
     if wanted.hooks and not settings.public_url:
         raise WrongSetting("CARTSTREAM_PUBLIC_URL: is not set; hooks need the address that BigCommerce reaches ingest at (or --no-hooks)")
     with _alone(settings.data):
@@ -84,6 +86,7 @@ async def add_store(settings: Settings, wanted: Wanted) -> tuple[Store, HookChan
         _refuse_to_mix(directory, wanted, before)
         async with store_client(settings.bigcommerce_api, wanted.hash, wanted.secrets.access_token) as client:
             information = await read_store(client)
+            await check_scopes(client)
             await check_key(wanted.engagement_url, wanted.project, wanted.secrets.api_key_id, wanted.secrets.api_secret)
             store = _made(wanted, information, directory, before)
             # The record first: should creating the hooks fail, the secret that some of them bear is known, and used again.
@@ -109,13 +112,14 @@ def _made(wanted: Wanted, information: StoreInformation, directory: Directory, b
         store=before.store if before else f"{wanted.hash}.{generation + 1}",
         domain=information.domain,
         currency=information.currency,
-        engagement_url=wanted.engagement_url.rstrip("/"),
+        engagement_url=wanted.engagement_url,
         project=wanted.project,
         access_token=given.access_token,
         api_key_id=given.api_key_id,
         api_secret=given.api_secret,
         client_secret=given.client_secret or (before.client_secret if before else ""),
         webhook_secret=given.webhook_secret or (before.webhook_secret if before else randomness.token_urlsafe(32)),
+        hooks=wanted.hooks,
         paused=before.paused if before else False,
     )
 
@@ -152,22 +156,25 @@ def read_secrets(file: str) -> Secrets:
     """The secrets in FILE, `-` for stdin. Raises WrongSetting, without any of them in its words."""
     try:
         text = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return msgspec.json.decode(text, type=Secrets)
+        read = msgspec.json.decode(text, type=Secrets)
     except OSError as error:
         raise WrongSetting(f"--secrets: {file} cannot be read ({error.strerror})") from None
     except msgspec.DecodeError as error:
         raise WrongSetting(f"--secrets: {file} must be JSON with access_token, api_key_id and api_secret ({error})") from None
-
-
-def _is_safe(url: str) -> bool:
-    parts = urlsplit(url)
-    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK))
+    given = {name: secret.strip() for name, secret in msgspec.structs.asdict(read).items()}  # a copied one may bring its newline along
+    for name, secret in given.items():
+        if not (secret.isascii() and secret.isprintable()):
+            raise WrongSetting(f"--secrets: {name} holds characters that none has; copy it again")
+    return Secrets(**given)
 
 
 @contextlib.contextmanager
 def _alone(data: Path) -> Iterator[None]:
     """Nobody else on this machine adds a store meanwhile: two first ones would make two person keys."""
-    data.mkdir(parents=True, exist_ok=True)
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WrongSetting(f"CARTSTREAM_DATA: {data} cannot be made ({error.strerror}); name a folder to write to") from None
     with open(data / "stores.lock", "w") as mutex:
         fcntl.flock(mutex, fcntl.LOCK_EX)
         yield

@@ -3,17 +3,23 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import (
+    CommitFailedError,
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    NotCoordinatorForGroupError,
+    for_code,
+)
 
 from ops import output
 from ops.exits import DONE, FAILED
-from schemas.connection import REQUEST_TIMEOUT_MS, kafka_options
+from schemas.connection import REQUEST_TIMEOUT_MS, admin_client, kafka_options
 from schemas.failures import Unavailable, WrongSetting
 from schemas.settings import Settings
 from schemas.topics import RETENTION_MS, STAGES, TOPICS, Topic, group
@@ -43,19 +49,6 @@ class Outcome:
     @property
     def refused(self) -> list[Checked]:
         return [topic for topic in self.topics if topic.result == "refused"]
-
-
-@contextlib.asynccontextmanager
-async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    """A started admin client. Whatever Kafka refuses inside comes out as Unavailable."""
-    client = AIOKafkaAdminClient(**kafka_options(settings), request_timeout_ms=REQUEST_TIMEOUT_MS)
-    try:
-        await client.start()
-        yield client
-    except (KafkaError, OSError) as error:
-        raise Unavailable(f"Kafka at {settings.kafka} cannot be used ({error}); check CARTSTREAM_KAFKA and that it runs") from error
-    finally:
-        await client.close()
 
 
 async def check_topics(admin: AIOKafkaAdminClient, settings: Settings) -> list[Checked]:
@@ -91,7 +84,7 @@ async def create_topics(settings: Settings) -> Outcome:
             await _create(admin, settings, {checked.topic: wanted[checked.topic] for checked in missing})
             for checked in missing:
                 checked.result = "created"
-        outcome.groups = [group(settings.topic_prefix, stage) for stage in STAGES if await _begin_group(settings, stage)]
+        outcome.groups = [group(settings.topic_prefix, stage) for stage in STAGES if await _begin_group(admin, settings, stage)]
     return outcome
 
 
@@ -185,10 +178,32 @@ async def _correct(admin: AIOKafkaAdminClient, checked: Checked, topic: Topic) -
             raise for_code(code)(message)
 
 
-async def _begin_group(settings: Settings, stage: str) -> bool:
+async def _begin_group(admin: AIOKafkaAdminClient, settings: Settings, stage: str) -> bool:
     """Commits the beginning offset of every partition that a stage's group has no offset for; True if there was any."""
+    name = group(settings.topic_prefix, stage)
+    await _coordinator_knows(admin, name)
     topics = [settings.topic_prefix + topic.name for topic in STAGES[stage]]
-    return await commit_beginning_offsets(kafka_options(settings), group(settings.topic_prefix, stage), topics) > 0
+    try:
+        return await commit_beginning_offsets(kafka_options(settings), name, topics) > 0
+    except CommitFailedError:
+        raise Unavailable(f"workers of {stage} run, and topics of theirs are new; stop them, then run `cartstream topics` again") from None
+
+
+async def _coordinator_knows(admin: AIOKafkaAdminClient, name: str) -> None:
+    """The broker that keeps a group's offsets has read them.
+
+    Until then, a while after it started, it answers an error which aiokafka 0.14 overlooks (it stands beside the partitions, not in
+    them) and takes for a group that never committed: its offsets would be set back to the beginning.
+    """
+    deadline = time.monotonic() + CREATE_S_MAX
+    while True:
+        with contextlib.suppress(GroupCoordinatorNotAvailableError, NotCoordinatorForGroupError, GroupLoadInProgressError):
+            [answer] = await admin.describe_consumer_groups([name])
+            if not answer.groups[0][0]:
+                return
+        if time.monotonic() > deadline:
+            raise Unavailable(f"Kafka has no coordinator for the group {name} after {CREATE_S_MAX:.0f} s; check its brokers")
+        await asyncio.sleep(0.2)
 
 
 def refusal(topics: Sequence[Checked]) -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 
 import structlog
 
@@ -30,12 +29,8 @@ def main(settings: Settings) -> int:
 
 def embedded_kafka(settings: Settings) -> EmbeddedKafka:
     """The embedded Kafka of this deployment, on the address that every other command expects it at."""
-    host, _, port = settings.kafka.partition(":")
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        if probe.connect_ex((host, int(port))) == 0:
-            raise KafkaUnavailable(f"{settings.kafka} is taken. Is it the Kafka to use? Then set CARTSTREAM_KAFKA={settings.kafka}.")
-    return EmbeddedKafka(settings.data / "kafka", settings.data / "kafka-data", int(port))
+    port = int(settings.kafka.rpartition(":")[2])
+    return EmbeddedKafka(settings.data / "kafka", settings.data / "kafka-data", port)
 
 
 async def _run(settings: Settings, claimed: list[slots.Slot], kafka: EmbeddedKafka | None) -> int:

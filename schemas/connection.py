@@ -1,13 +1,21 @@
-"""From settings to Kafka clients: the one place that knows how we log in to Kafka and what we ask of a producer."""
+"""From settings to Kafka clients: the one place that knows how we log in to Kafka, what we ask of a producer, and how a topic is read."""
 
+import contextlib
 import ssl
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from aiokafka.structs import ConsumerRecord
 
+from schemas.failures import Unavailable
 from schemas.settings import Settings
 
 REQUEST_TIMEOUT_MS = 20_000
+STALLED_S = 30.0  # a topic of which nothing more comes for this long cannot be read now
 
 
 def kafka_options(settings: Settings) -> dict[str, Any]:
@@ -30,3 +38,73 @@ def kafka_options(settings: Settings) -> dict[str, Any]:
 def producer(options: dict[str, Any], *, linger_ms: int = 5, request_timeout_ms: int = REQUEST_TIMEOUT_MS) -> AIOKafkaProducer:
     """A producer whose awaited send means: all in-sync replicas have the record, once and in order."""
     return AIOKafkaProducer(**options, acks="all", enable_idempotence=True, linger_ms=linger_ms, request_timeout_ms=request_timeout_ms)
+
+
+def consumer(settings: Settings) -> AIOKafkaConsumer:
+    """A consumer without a group, for reading that commits nothing."""
+    return AIOKafkaConsumer(**kafka_options(settings), enable_auto_commit=False, request_timeout_ms=REQUEST_TIMEOUT_MS)
+
+
+@contextlib.contextmanager
+def reaching_kafka(settings: Settings) -> Iterator[None]:
+    """Whatever Kafka refuses inside comes out as Unavailable, which says what to do."""
+    try:
+        yield
+    except (KafkaError, OSError) as error:
+        set_by_somebody = "kafka" in settings.model_fields_set
+        mend = "check CARTSTREAM_KAFKA and that it runs" if set_by_somebody else "start `cartstream up`, or set CARTSTREAM_KAFKA"
+        reason = " ".join(str(error).split())  # some of aiokafka's are a paragraph
+        raise Unavailable(f"Kafka at {settings.kafka} cannot be used ({reason}); {mend}") from error
+
+
+@contextlib.asynccontextmanager
+async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A started admin client. Whatever Kafka refuses inside comes out as Unavailable."""
+    client = AIOKafkaAdminClient(**kafka_options(settings), request_timeout_ms=REQUEST_TIMEOUT_MS)
+    try:
+        with reaching_kafka(settings):
+            await client.start()
+            yield client
+    finally:
+        await client.close()
+
+
+async def partitions_of(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> list[TopicPartition]:
+    """The partitions that these topics really have. Raises Unavailable naming one that does not exist."""
+    # All topics are asked for: asking for one by its name would make it, where Kafka creates topics by itself.
+    found = {topic["topic"]: topic["partitions"] for topic in await admin.describe_topics() if not topic["error_code"]}
+    if missing := [topic for topic in topics if topic not in found]:
+        raise Unavailable(f"the topic {missing[0]} does not exist; run `cartstream topics`")
+    return [TopicPartition(topic, number) for topic in topics for number in sorted(p["partition"] for p in found[topic])]
+
+
+async def read_to_end(reader: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> AsyncIterator[ConsumerRecord[bytes, bytes]]:
+    """All records of these partitions, from their beginning to the end that they have now; a partition's own in their order.
+
+    Raises Unavailable when nothing comes for STALLED_S, KafkaError.
+    """
+    reader.assign(partitions)
+    await reader.seek_to_beginning(*partitions)
+    ends = await reader.end_offsets(partitions)
+    heard = time.monotonic()
+    while any([await reader.position(tp) < end for tp, end in ends.items()]):
+        batches = await reader.getmany(timeout_ms=200)
+        if batches:
+            heard = time.monotonic()
+        elif time.monotonic() - heard > STALLED_S:
+            raise Unavailable(f"nothing more of {partitions[0].topic} came within {STALLED_S:.0f} s; check Kafka")
+        for records in batches.values():
+            for record in records:
+                yield record
+
+
+async def read_topic(settings: Settings, topic: str) -> list[ConsumerRecord[bytes, bytes]]:
+    """All records of a topic (`topic` without its prefix), to its present end. Raises Unavailable."""
+    async with admin_client(settings) as admin:
+        partitions = await partitions_of(admin, [settings.topic_prefix + topic])
+        reader = consumer(settings)
+        try:
+            await reader.start()
+            return [record async for record in read_to_end(reader, partitions)]
+        finally:
+            await reader.stop()

@@ -3,22 +3,21 @@
 import asyncio
 import base64
 import contextlib
-import time
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from aiokafka.structs import ConsumerRecord
 
-from schemas.connection import kafka_options
-from schemas.failures import Unavailable, Undecodable, WrongSetting
+from schemas.connection import admin_client, consumer, partitions_of, read_to_end
+from schemas.failures import Undecodable, WrongSetting
 from schemas.records import Decoder
 from schemas.settings import Settings
 from schemas.stores import Deployment, Seal, Store
 from schemas.topics import STORES
 
 log = structlog.get_logger()
-READ_S_MAX = 60.0
 
 
 class Directory:
@@ -39,40 +38,25 @@ class Directory:
 
     async def start(self) -> None:
         """Returns when the topic was read to its end. Raises Unavailable, WrongSetting."""
-        topic = self._settings.topic_prefix + STORES.name
-        self._consumer = AIOKafkaConsumer(**kafka_options(self._settings), enable_auto_commit=False)
+        self._consumer = consumer(self._settings)
         try:
-            partitions = await self._partitions(topic)
-            await self._consumer.start()
-            self._consumer.assign(partitions)
-            await self._consumer.seek_to_beginning(*partitions)
-            ends = await self._consumer.end_offsets(partitions)
-            deadline = time.monotonic() + READ_S_MAX
-            while not all([await self._consumer.position(tp) >= end for tp, end in ends.items()]):
-                await self._read(timeout_ms=200)
-                if time.monotonic() > deadline:
-                    raise Unavailable(f"the topic {topic} could not be read within {READ_S_MAX:.0f} s; check Kafka")
-        except (KafkaError, OSError) as error:
-            await self._consumer.stop()
-            raise Unavailable(f"the topic {topic} cannot be read ({error}); is Kafka up, and was `cartstream topics` run?") from error
+            async with admin_client(self._settings) as admin:
+                partitions = await self._partitions(admin)
+                await self._consumer.start()
+                async for record in read_to_end(self._consumer, partitions):
+                    self._take(record)
         except BaseException:
             await self._consumer.stop()
             raise
         self._follow = asyncio.create_task(self._follow_changes())
 
-    async def _partitions(self, topic: str) -> list[TopicPartition]:
+    async def _partitions(self, admin: AIOKafkaAdminClient) -> list[TopicPartition]:
         """The topic's partitions. A consumer would look for those that do not exist until its time-out, and not say so."""
-        admin = AIOKafkaAdminClient(**kafka_options(self._settings))
-        await admin.start()
-        try:
-            (found,) = await admin.describe_topics([topic])
-        finally:
-            await admin.close()
-        if found["error_code"]:
-            raise Unavailable(f"the topic {topic} does not exist; run `cartstream topics`")
-        if (count := len(found["partitions"])) != self._settings.partitions:
+        topic = self._settings.topic_prefix + STORES.name
+        found = await partitions_of(admin, [topic])
+        if (count := len(found)) != self._settings.partitions:
             raise WrongSetting(f"CARTSTREAM_PARTITIONS: is {self._settings.partitions}, {topic} has {count}; set it to that")
-        return [TopicPartition(topic, number) for number in range(count)]
+        return found
 
     async def stop(self) -> None:
         if self._follow:
@@ -101,24 +85,24 @@ class Directory:
     async def _follow_changes(self) -> None:
         while True:
             try:
-                await self._read(timeout_ms=1000)
+                for batch in (await self._consumer.getmany(timeout_ms=1000)).values():
+                    for record in batch:
+                        self._take(record)
             except KafkaError as error:
                 log.warning("the stores topic cannot be read for now", error=str(error))
                 await asyncio.sleep(1)
 
-    async def _read(self, timeout_ms: int) -> None:
-        for batch in (await self._consumer.getmany(timeout_ms=timeout_ms)).values():
-            for record in batch:
-                try:
-                    message = self._decoder.decode(record.value, record.headers)
-                    if isinstance(message, Store):
-                        self.by_store[message.store] = self._seal.opened(message)
-                    elif isinstance(message, Deployment):
-                        self.person_key = base64.b64decode(self._seal.open(message.person_key))
-                except Undecodable as error:
-                    log.error("a record of the stores topic cannot be read", offset=record.offset, reason=error.reason)
-                except WrongSetting as error:
-                    if self._follow is None:
-                        raise
-                    log.error("a store cannot be opened", offset=record.offset, reason=str(error))
-                self._changed.set()
+    def _take(self, record: ConsumerRecord[bytes, bytes]) -> None:
+        try:
+            message = self._decoder.decode(record.value, record.headers)
+            if isinstance(message, Store):
+                self.by_store[message.store] = self._seal.opened(message)
+            elif isinstance(message, Deployment):
+                self.person_key = base64.b64decode(self._seal.open(message.person_key))
+        except Undecodable as error:
+            log.error("a record of the stores topic cannot be read", offset=record.offset, reason=error.reason)
+        except WrongSetting as error:
+            if self._follow is None:
+                raise
+            log.error("a store cannot be opened", offset=record.offset, reason=str(error))
+        self._changed.set()

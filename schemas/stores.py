@@ -27,6 +27,7 @@ class Store(Message, frozen=True, kw_only=True):
     api_secret: str
     client_secret: str = ""  # signs webhooks; "" where none was given
     webhook_secret: str  # our own random header on every hook
+    hooks: bool = True  # whether cartstream looks after its hooks; not where it was added with --no-hooks
     paused: bool = False
     removed: bool = False
 

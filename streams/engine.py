@@ -1,6 +1,6 @@
 """Faust made safe: agents with tables that lose nothing, double no state and keep the order, whatever is killed and when.
 
-Faust as it comes loses events (facts/faust.md 0, 2 and 11). This file uses it for what it does well (group membership,
+Faust as it comes loses events (docs/facts/faust.md 0, 2 and 11). This file uses it for what it does well (group membership,
 co-partitioned assignment, streams, tables and their recovery from changelogs) and keeps three things in its own hands:
 
 1. Effects first, state second, acknowledgement last. A batch is decided against an overlay; what it sends is acknowledged

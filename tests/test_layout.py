@@ -23,6 +23,8 @@ NOT_PURE = {
     *("rocksdict", "secrets", "shutil", "socket", "stamina", "starlette", "structlog", "subprocess", "tempfile", "threading", "time"),
     *("urllib.request", "uuid"),
 }
+# Modules beside the rules that hold values only.
+PURE_OF_STAGE = {"resolve": ("streams.resolve.tables",)}
 CLOCKS = {"now", "utcnow", "today", "time_ns", "monotonic"}
 TEXT = {".py", ".md", ".toml", ".yml", ".yaml", ".json", ".lock", ".js", ".cfg", ".txt", ".sha256", ""}
 SKIPPED = {"node_modules", "__pycache__"}
@@ -106,6 +108,32 @@ def test_rules_are_pure():
                 wrong.add(f"{name_of(path)}:{node.lineno} does I/O")
             if isinstance(node, ast.AsyncFunctionDef | ast.Await):
                 wrong.add(f"{name_of(path)}:{node.lineno} waits")
+    assert not wrong
+
+
+def test_rules_import_only_what_is_known_of_the_platforms_and_rules_of_their_own_stage():
+    wrong = set()
+    for path in (path for path in modules("streams") if path.parent.name == "rules"):
+        stage = path.relative_to(ROOT).parts[1]
+        own = (f"streams.{stage}.rules", *PURE_OF_STAGE.get(stage, ()))
+        for name in imports(path):
+            if (top := name.partition(".")[0]) not in MAY_IMPORT or f"{name}.".startswith(tuple(f"{module}." for module in own)):
+                continue
+            there = ROOT / f"{name.replace('.', '/')}.py"
+            if top not in ("schemas", "bigcommerce", "engagement") or (there.exists() and NOT_PURE & set(imports(there))):
+                wrong.add(f"{name_of(path)} imports {name}")
+    assert not wrong
+
+
+def test_nothing_is_imported_by_a_name_that_this_test_cannot_see():
+    wrong = set()
+    for path in modules(*MAY_IMPORT):
+        wrong |= {f"{name_of(path)} imports {name}" for name in imports(path) if name in ("importlib", "importlib.import_module", "runpy")}
+        wrong |= {
+            f"{name_of(path)}:{node.lineno} calls {node.id}"
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Name) and node.id in ("__import__", "exec", "eval")
+        }
     assert not wrong
 
 

@@ -15,7 +15,8 @@ from pydantic import SecretStr
 
 from ops import environment, slots, stores, supervise
 from ops.embedded_kafka import EmbeddedKafka, free_port
-from ops.topics import admin_client, create_topics
+from ops.topics import create_topics
+from schemas.connection import admin_client
 from schemas.failures import Unavailable
 from schemas.settings import Settings
 from schemas.settings import load as load_settings

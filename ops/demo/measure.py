@@ -5,38 +5,18 @@ from collections.abc import Iterable
 from typing import Any
 
 import orjson
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.structs import ConsumerRecord
 
 from schemas.commands import Command
-from schemas.connection import kafka_options
+from schemas.connection import read_topic
 from schemas.records import Decoder, origin_of
 from schemas.settings import Settings
-from schemas.topics import COMMANDS, DEAD_LETTERS, Topic
+from schemas.topics import COMMANDS, DEAD_LETTERS
 
 PLACE = ("name", "ids", "event_type", "timestamp")
 
 
-async def read_topic(settings: Settings, topic: Topic) -> list[ConsumerRecord[bytes, bytes]]:
-    """All records of a topic, to its present end."""
-    consumer = AIOKafkaConsumer(**kafka_options(settings), enable_auto_commit=False)
-    await consumer.start()
-    try:
-        partitions = [TopicPartition(settings.topic_prefix + topic.name, number) for number in range(settings.partitions)]
-        consumer.assign(partitions)
-        await consumer.seek_to_beginning(*partitions)
-        ends = await consumer.end_offsets(partitions)
-        found: list[ConsumerRecord[bytes, bytes]] = []
-        while not all([await consumer.position(tp) >= end for tp, end in ends.items()]):
-            for batch in (await consumer.getmany(timeout_ms=500)).values():
-                found += batch
-        return found
-    finally:
-        await consumer.stop()
-
-
 async def dead_letters(settings: Settings) -> int:
-    return len(await read_topic(settings, DEAD_LETTERS))
+    return len(await read_topic(settings, DEAD_LETTERS.name))
 
 
 async def latencies_ms(settings: Settings, entries: Iterable[dict[str, Any]]) -> list[int]:
@@ -49,7 +29,7 @@ async def latencies_ms(settings: Settings, entries: Iterable[dict[str, Any]]) ->
         if entry["outcome"] == "queued" and entry["name"] != "anonymize":
             accepted.setdefault(_place(*(entry[name] for name in PLACE)), entry["received_at_ms"])
     decoder, waited, held_back = Decoder(COMMANDS.messages), [], set()
-    for record in await read_topic(settings, COMMANDS):
+    for record in await read_topic(settings, COMMANDS.name):
         command = decoder.decode(record.value, record.headers)
         if not isinstance(command, Command):
             continue

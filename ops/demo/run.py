@@ -1,15 +1,13 @@
 """One run of the demo: the shop lives, comes to rest, and is compared with what Engagement holds."""
 
 import asyncio
-import contextlib
 import random
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from aiokafka import AIOKafkaConsumer
 from rich.console import Console
 from rich.text import Text
 
@@ -19,10 +17,7 @@ from ops.demo.deployment import HASH, PROJECT, Deployment
 from ops.demo.measure import dead_letters, latencies_ms, percentile
 from ops.demo.shop_life import ShopLife
 from ops.exits import DONE, FAILED
-from ops.lag import Gauge
-from ops.topics import admin_client
-from schemas.connection import REQUEST_TIMEOUT_MS, kafka_options
-from schemas.settings import Settings
+from ops.lag import Gauge, behind
 from schemas.settings import load as load_settings
 
 ACTIONS_A_TICK, TICK_S = 6, 0.25
@@ -130,18 +125,6 @@ def counted(deployment: Deployment) -> tuple[int, int]:
     found = deployment.shop.get("/_sim/counters").json()
     calls = sum(count for call, count in found["calls"].items() if "/hooks" not in call and "/store " not in call)
     return int(found["webhooks"].get("delivered", 0)), calls
-
-
-@contextlib.asynccontextmanager
-async def behind(settings: Settings) -> AsyncIterator[Gauge]:
-    """A gauge of what the stages have left to do."""
-    async with admin_client(settings) as admin:
-        consumer = AIOKafkaConsumer(**kafka_options(settings), enable_auto_commit=False, request_timeout_ms=REQUEST_TIMEOUT_MS)
-        await consumer.start()
-        try:
-            yield Gauge(settings, admin, consumer)
-        finally:
-            await consumer.stop()
 
 
 async def come_to_rest(deployment: Deployment, gauge: Gauge, watch: Callable[[int], Awaitable[None]]) -> None:

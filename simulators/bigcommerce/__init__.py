@@ -1,4 +1,4 @@
-"""A BigCommerce, as facts/bigcommerce.md has it: `python -m simulators.bigcommerce --port P [--seed N] [--stores N] [--quota N]`.
+"""A BigCommerce, as docs/facts/bigcommerce.md has it: `python -m simulators.bigcommerce --port P [--seed N] [--stores N] [--quota N]`.
 
 Stores are kept in memory. The first is `abc123`, its token `token-abc123`, its client secret `sample-client-secret`.
 

@@ -1,4 +1,4 @@
-"""What all REST calls have in common: token, permission, quota, faults, errors, the Date header (facts/bigcommerce.md 2.1)."""
+"""What all REST calls have in common: token, permission, quota, faults, errors, the Date header (docs/facts/bigcommerce.md 2.1)."""
 
 import asyncio
 import random

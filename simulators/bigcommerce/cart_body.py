@@ -1,4 +1,4 @@
-"""Carts: what the shop keeps of one, and its V3 body (facts/bigcommerce.md 2.6)."""
+"""Carts: what the shop keeps of one, and its V3 body (docs/facts/bigcommerce.md 2.6)."""
 
 import uuid
 from dataclasses import dataclass, field

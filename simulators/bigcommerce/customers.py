@@ -1,4 +1,4 @@
-"""What happens to customers, their addresses and subscribers, and which webhooks it fires (facts/bigcommerce.md 1.7, 2.3, 2.4)."""
+"""What happens to customers, their addresses and subscribers, and which webhooks it fires (docs/facts/bigcommerce.md 1.7, 2.3, 2.4)."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""A store's webhooks as its client set them up, and their rules (facts/bigcommerce.md 1.5, 1.8)."""
+"""A store's webhooks as its client set them up, and their rules (docs/facts/bigcommerce.md 1.5, 1.8)."""
 
 import re
 from typing import Any

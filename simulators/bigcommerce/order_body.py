@@ -1,4 +1,4 @@
-"""Order bodies (facts/bigcommerce.md 2.5). An order is kept with its parts: `order`, `products`, `coupons`, `consignments`."""
+"""Order bodies (docs/facts/bigcommerce.md 2.5). An order is kept with its parts: `order`, `products`, `coupons`, `consignments`."""
 
 from dataclasses import dataclass
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""What happens to orders, and which webhooks it fires (facts/bigcommerce.md 1.6)."""
+"""What happens to orders, and which webhooks it fires (docs/facts/bigcommerce.md 1.6)."""
 
 import msgspec
 

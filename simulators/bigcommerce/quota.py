@@ -1,4 +1,4 @@
-"""The store's quota of REST calls, shared by all its apps (facts/bigcommerce.md 2.2)."""
+"""The store's quota of REST calls, shared by all its apps (docs/facts/bigcommerce.md 2.2)."""
 
 import time
 

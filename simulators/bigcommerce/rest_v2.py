@@ -1,4 +1,4 @@
-"""V2: orders, store information, time. Bare bodies; 204 where a list is empty (facts/bigcommerce.md 2.5, 2.8)."""
+"""V2: orders, store information, time. Bare bodies; 204 where a list is empty (docs/facts/bigcommerce.md 2.5, 2.8)."""
 
 from collections.abc import Callable
 from typing import Any

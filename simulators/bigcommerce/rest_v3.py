@@ -1,4 +1,4 @@
-"""V3: customers, subscribers, carts, hooks. Everything in `{"data", "meta"}` (facts/bigcommerce.md 1.8, 2.3, 2.4, 2.6)."""
+"""V3: customers, subscribers, carts, hooks. Everything in `{"data", "meta"}` (docs/facts/bigcommerce.md 1.8, 2.3, 2.4, 2.6)."""
 
 import base64
 import bisect

@@ -1,4 +1,4 @@
-"""The webhook sender: envelope, signature, retries, deactivation, blocklist (facts/bigcommerce.md 1.1 to 1.6)."""
+"""The webhook sender: envelope, signature, retries, deactivation, blocklist (docs/facts/bigcommerce.md 1.1 to 1.6)."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""An Engagement that behaves, and misbehaves, as the real one: identity, de-duplication, queues and errors of facts/engagement.md.
+"""An Engagement that behaves, and misbehaves, as the real one: identity, de-duplication, queues and errors of docs/facts/engagement.md.
 
 Run as its own process: `python -P -m simulators.engagement --port P [--seed N]`. It judges `engagement/` and shares no code with it.
 

@@ -1,4 +1,4 @@
-"""Reads one command of the Tracking API and says what is wrong with it. Pure. Source: facts/engagement.md 2.2, 2.3, 2.5."""
+"""Reads one command of the Tracking API and says what is wrong with it. Pure. Source: docs/facts/engagement.md 2.2, 2.3, 2.5."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -64,7 +64,7 @@ def read_customer(project: Project, key: Key, data: Json, received_at_ms: int) -
 
 
 def check_size(data: Json) -> None:
-    """Raises Refused where the message or one of its values is too large. Source: facts/engagement.md 2.6."""
+    """Raises Refused where the message or one of its values is too large. Source: docs/facts/engagement.md 2.6."""
     if len(orjson.dumps(data)) >= MESSAGE_BYTES_MAX:
         raise Refused("Message is too large")  # words unknown; ours
     properties = data.get("properties")

@@ -1,6 +1,6 @@
 """The customers and GDPR API. Reads are answered at once from what is applied; an anonymization is queued.
 
-Source: facts/engagement.md 6.
+Source: docs/facts/engagement.md 6.
 """
 
 import time

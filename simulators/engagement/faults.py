@@ -1,4 +1,4 @@
-"""How it misbehaves: knobs, faults and the rate limit. Source: facts/engagement.md 2.5, 2.6."""
+"""How it misbehaves: knobs, faults and the rate limit. Source: docs/facts/engagement.md 2.5, 2.6."""
 
 import math
 from random import Random

@@ -1,4 +1,4 @@
-"""Whose an id is: the merge rules of facts/engagement.md 3. Pure: the time is given.
+"""Whose an id is: the merge rules of docs/facts/engagement.md 3. Pure: the time is given.
 
 1. No two profiles share an id value.
 2. Profiles with different values of one hard type are never merged.
@@ -15,7 +15,7 @@ from simulators.engagement.profiles import Event, Json, Profile
 
 Ids = Sequence[tuple[str, str]]  # (type, value), as listed by the caller, valid ones only
 
-SOFT_IDS_MAX = 64  # of one type per profile; one more drops the one unused longest. Source: facts/engagement.md 2.6
+SOFT_IDS_MAX = 64  # of one type per profile; one more drops the one unused longest. Source: docs/facts/engagement.md 2.6
 CONFLICTS_SHOWN_MAX = 1000
 
 

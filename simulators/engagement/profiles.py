@@ -8,7 +8,7 @@ import orjson
 
 Json = dict[str, Any]
 
-DUPLICATE_MEMORY_MS = 90 * 24 * 3600 * 1000  # Source: facts/engagement.md 4
+DUPLICATE_MEMORY_MS = 90 * 24 * 3600 * 1000  # Source: docs/facts/engagement.md 4
 NEVER_DUPLICATES = "consent"  # an event of this type is stored however often it comes
 
 
@@ -50,13 +50,13 @@ class Profile:
         return {**self.hard, **{kind: list(values) for kind, values in self.soft.items() if values}}
 
     def update(self, name: str, value: Any, stamp: float) -> None:
-        """The newer stamp wins, an equal one overwrites, an older one is ignored. Source: facts/engagement.md 2.2."""
+        """The newer stamp wins, an equal one overwrites, an older one is ignored. Source: docs/facts/engagement.md 2.2."""
         if stamp >= self.stamps.get(name, stamp):
             self.properties[name] = value
             self.stamps[name] = stamp
 
     def add(self, event: Event) -> bool:
-        """Store the event; False: it is a duplicate. A duplicate starts the 90 days anew. Source: facts/engagement.md 4."""
+        """Store the event; False: it is a duplicate. A duplicate starts the 90 days anew. Source: docs/facts/engagement.md 4."""
         if event.type != NEVER_DUPLICATES:
             digest = event.digest()
             last_ms = self._seen.get(digest)
@@ -84,7 +84,7 @@ class Profile:
     def anonymize(self, private: frozenset[str], cookie: str, now_ms: int) -> None:
         """All ids and the private properties are gone, a new cookie is its only id, events and all else stay.
 
-        Source: facts/engagement.md 6.
+        Source: docs/facts/engagement.md 6.
         """
         self.former_ids = self.ids
         self.anonymized_at_ms = now_ms

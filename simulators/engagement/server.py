@@ -91,7 +91,7 @@ def _carry_out(simulator: Simulator, endpoint: Endpoint, request: Request, body:
 
 
 def _sign_in(simulator: Simulator, endpoint: Endpoint, request: Request) -> tuple[Project, Key]:
-    """Raises Failure. Source: facts/engagement.md 1, 2.5."""
+    """Raises Failure. Source: docs/facts/engagement.md 1, 2.5."""
     token = request.path_params["token"]
     project = simulator.projects.get(token)
     if project is None:

@@ -1,4 +1,4 @@
-"""The Tracking API. Source: facts/engagement.md 2."""
+"""The Tracking API. Source: docs/facts/engagement.md 2."""
 
 import time
 from collections.abc import Callable

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bigcommerce.verify import Unverified, Verified, verify_delivery
 
-# Test vector of facts/bigcommerce.md 1.4
+# Test vector of docs/facts/bigcommerce.md 1.4
 CLIENT_SECRET = "sample-client-secret"
 STAMP_S = 1700000000
 BODY = (

@@ -1,4 +1,4 @@
-"""Every row of facts/engagement.md 2.5, and the shapes that no row promises."""
+"""Every row of docs/facts/engagement.md 2.5, and the shapes that no row promises."""
 
 import contextlib
 

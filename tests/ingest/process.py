@@ -31,7 +31,7 @@ SECRET_KEY = base64.urlsafe_b64encode(bytes(range(32))).decode()
 APP_CLIENT_SECRET = "the-apps-client-secret"
 WEBHOOK_SECRET = "the-stores-webhook-secret"
 START_S_MAX = 60.0
-ANSWER_S_MAX = 9.0  # BigCommerce waits this long at least: facts/bigcommerce.md 1.5
+ANSWER_S_MAX = 9.0  # BigCommerce waits this long at least: docs/facts/bigcommerce.md 1.5
 
 
 def settings_of(kafka: str, prefix: str) -> Settings:

@@ -56,6 +56,9 @@ async def test_dead_letters_are_listed_with_their_reasons_the_newest_last(run: R
     }
     assert "a dead letter cannot be read" in ran.err
 
+    of_another_count = run("dead-letters", "list", "--json", partitions="1")
+    assert of_another_count.json == ran.json
+
     shown = run("dead-letters", "list").out
     assert "bigcommerce.webhooks/0/2" in shown
     assert max(map(len, shown.splitlines())) <= 100

@@ -25,9 +25,9 @@ async def test_a_deployment_that_is_well_has_nothing_to_mend(run: Run, shop: Sho
 
 
 def test_settings_are_shown_with_their_secrets_hidden(run: Run, prefix: str):
-    ran = run("doctor", "--json", admin_token="open sesame", kafka_password="hush")
+    ran = run("doctor", "--json", bigcommerce_client_secret="open sesame", kafka_password="hush")
     assert ran.json["settings"]["CARTSTREAM_TOPIC_PREFIX"] == prefix
-    assert ran.json["settings"]["CARTSTREAM_ADMIN_TOKEN"] == "(set, hidden)"
+    assert ran.json["settings"]["CARTSTREAM_BIGCOMMERCE_CLIENT_SECRET"] == "(set, hidden)"
     assert ran.json["settings"]["CARTSTREAM_SLOT"] == "(not set)"
     for secret in (SECRET_KEY, "open sesame", "hush"):
         assert secret not in ran.out + ran.err
@@ -69,6 +69,44 @@ async def test_what_is_wrong_with_a_store_is_named_with_its_mending(run: Run, sh
     away = run("doctor", "--json", bigcommerce_api="http://127.0.0.1:1")
     assert found(away)["BigCommerce token"][0] == "not reachable"
     assert away.code == 1  # Engagement's key is still wrong
+
+
+async def test_a_token_with_too_few_scopes_is_seen_and_they_are_named(run: Run, shop: Shop, settings: Settings):
+    await create_topics(settings)
+
+    def forbid(*permissions: str) -> None:
+        httpx.put(f"{shop.bigcommerce}/_sim/stores/{shop.hash}", json={"forbidden": permissions}).raise_for_status()
+
+    forbid("orders", "carts")
+    refused = shop.add(run)
+    assert refused.code == 1
+    assert refused.err.startswith(
+        "cartstream: the access token lacks the scope store_v2_orders_read_only, store_cart_read_only (403); make"
+    )
+    assert run("store", "list", "--json").json == []
+    forbid()
+    assert shop.add(run).code == 0
+    forbid("information")
+    assert "lacks the scope store_v2_information_read_only (403)" in found(run("doctor", "--json"))["BigCommerce token"][1]
+    forbid("customers")
+    assert "lacks the scope store_v2_customers_read_only (403)" in found(run("doctor", "--json"))["BigCommerce token"][1]
+
+
+async def test_a_store_without_hooks_is_well_without_a_public_address(run: Run, shop: Shop, settings: Settings):
+    await create_topics(settings)
+    assert "CARTSTREAM_PUBLIC_URL is not set" in found(run("doctor", "--json", public_url=None))["public address"][1]
+    assert shop.add(run, "--no-hooks").code == 0
+    ran = run("doctor", "--json", public_url=None)
+    assert ran.code == 0, ran.out
+    assert found(ran)["hooks"] == ("ok", "left alone, as --no-hooks asked")
+
+    assert shop.add(run).code == 0
+    unknown = run("doctor", "--json", public_url=None)
+    assert unknown.code == 1
+    assert found(unknown)["hooks"] == (
+        "wrong",
+        "CARTSTREAM_PUBLIC_URL is not set, so nothing can be said of them; set it and run this again",
+    )
 
 
 def test_a_new_key_is_one_that_is_taken(run: Run):

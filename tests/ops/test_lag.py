@@ -1,13 +1,19 @@
+import io
+import json
+import signal
+import subprocess
 import time
 
+import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from rich.console import Console
 
-from ops.lag import Lag, Sample, clear_in_s, lag_of
+from ops.lag import Lag, Sample, clear_in_s, lag_of, tables
 from ops.topics import create_topics
 from schemas.connection import kafka_options, producer
 from schemas.settings import Settings
 from schemas.topics import COMMANDS, STAGES, WEBHOOKS, group
-from tests.ops.conftest import Run
+from tests.ops.conftest import COMMAND, Run
 
 
 async def send(settings: Settings, topic: str, count: int, age_s: int) -> None:
@@ -56,6 +62,9 @@ async def test_lag_counts_the_records_and_the_age_of_the_first_that_is_not_commi
         "waits_for": None,
     }
 
+    of_another_count = run("lag", "--json", partitions="1")
+    assert {(row["topic"], row["partition"]) for row in of_another_count.json} == {(topic, number) for _, topic, number in found}
+
     shown = run("lag").out
     assert "BigCommerce" in shown
     assert webhooks.topic in shown
@@ -67,6 +76,35 @@ def test_rates_are_what_came_and_went_between_two_samples():
     tp = TopicPartition("bigcommerce.webhooks", 0)
     before, now = Sample(10.0, {tp: 100}, {tp: 40}), Sample(12.0, {tp: 120}, {tp: 90})
     assert lag_of("fetch", tp, before, now, 3.21) == Lag("fetch", tp.topic, 0, 30, 3.2, 10.0, 25.0, 2.0, "BigCommerce")
+
+
+def test_an_age_that_could_not_be_read_is_not_known():
+    tp = TopicPartition("bigcommerce.webhooks", 0)
+    sample = Sample(10.0, {tp: 100}, {tp: 40})
+    unknown = lag_of("fetch", tp, sample, sample, None)
+    assert unknown.seconds is None
+    known = lag_of("fetch", tp, sample, sample, 7.0)
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(tables([unknown, known]))
+    rows = [line.split() for line in console.export_text().splitlines()]
+    assert [row[2] for row in rows if row[:1] == ["fetch"] and row[1] == "120"] == ["?"]
+    assert [row[4] for row in rows if row[:2] == ["fetch", tp.topic]] == ["?", "7.0"]
+
+
+@pytest.mark.parametrize("arguments", [("--json",), ()], ids=["json", "table"])
+async def test_a_watch_goes_on_until_it_is_interrupted(environment: dict[str, str], settings: Settings, arguments: tuple[str, ...]):
+    await create_topics(settings)
+    command = [*COMMAND, "lag", "--watch", *arguments]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout
+        assert watching.stderr
+        samples = [watching.stdout.readline() for _ in range(2)]
+        assert all(samples), watching.stderr.read()
+        watching.send_signal(signal.SIGINT)
+        watching.stdout.read()
+        assert (watching.wait(30), watching.stderr.read()) == (0, "")
+    if arguments:
+        assert [len(json.loads(line)) for line in samples] == [4 * sum(map(len, STAGES.values()))] * 2
 
 
 def test_what_grows_or_stands_has_no_time_to_clear():

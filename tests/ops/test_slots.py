@@ -29,6 +29,11 @@ def test_a_slot_that_is_held_cannot_be_asked_for(tmp_path: Path, monkeypatch: py
     slots.claim(tmp_path, "fetch", 3).release()
 
 
+def test_a_data_folder_that_cannot_be_made_is_a_wrong_setting():
+    with pytest.raises(WrongSetting, match=r"^CARTSTREAM_DATA: /proc/nowhere/fetch/0 cannot be made"):
+        slots.claim(Path("/proc/nowhere"), "fetch", None)
+
+
 def test_a_slot_stays_held_while_a_child_that_inherited_it_lives(tmp_path: Path):
     slot = slots.claim(tmp_path, "fetch", None)
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=[slot.lock])

@@ -10,7 +10,7 @@ from aiokafka.admin import NewTopic
 from bigcommerce.hooks import list_hooks, store_client
 from bigcommerce.webhooks import HOOK_SCOPES, SECRET_HEADER
 from ops.stores import opened_directory
-from ops.topics import admin_client
+from schemas.connection import admin_client
 from schemas.settings import Settings
 from schemas.stores import Store
 from schemas.topics import STORES
@@ -71,7 +71,7 @@ def test_no_secret_stands_on_the_topic_as_it_is(run: Run, shop: Shop, kafka: str
 
 @pytest.mark.usefixtures("topics")
 def test_adding_again_keeps_generation_secret_and_hooks(run: Run, shop: Shop, settings: Settings):
-    assert shop.add(run, file=shop.secrets(client_secret="signs")).code == 0
+    assert shop.add(run, file=shop.secrets(client_secret="signs\n")).code == 0
     before, key_before = stores(settings)
     again = shop.add(run)
     assert (again.code, again.out) == (0, f"{shop.hash}.1\n")
@@ -165,7 +165,9 @@ def test_wrong_usage_is_told_in_one_line_before_anything_is_asked(run: Run, shop
         "--secrets: nowhere.json cannot be read": run("store", "add", shop.hash, *common, "nowhere.json"),
         "--secrets: secrets.json must be JSON": run("store", "add", shop.hash, *common, "secrets.json"),
         "is not a store hash": run("store", "add", "Store-1", *common, "-", stdin=shop.secrets()),
-        "--engagement-url: must be": Shop(shop.hash, "t", "", "http://engagement.example.com", shop.project).add(run),
+        "--engagement-url: http: is taken": Shop(shop.hash, "t", "", "http://engagement.example.com", shop.project).add(run),
+        "--engagement-url: must be an": Shop(shop.hash, "t", "", "https://[x", shop.project).add(run),
+        "--secrets: access_token holds": shop.add(run, file=shop.secrets(access_token="t0ps3cret→")),
         "--project: is not": Shop(shop.hash, "t", "", shop.engagement, "a/b").add(run),
     }
     for words, ran in wrong.items():

@@ -1,9 +1,13 @@
 import json
+from pathlib import Path
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from ops.embedded_kafka import EmbeddedKafka
 from ops.topics import create_topics
+from schemas.connection import kafka_options
 from schemas.settings import Settings
 from schemas.topics import STAGES, STORES, TOPICS, WEBHOOKS, group
 from tests.ops.conftest import Run
@@ -51,6 +55,29 @@ async def test_a_new_group_stands_at_the_beginning_of_its_topics(settings: Setti
         assert len(committed) == 4 * len(topics)
         assert {offset.offset for offset in committed.values()} == {0}
     await admin.close()
+
+
+async def test_what_a_group_committed_stays_when_kafka_has_just_started(kafka_folder: Path, tmp_path: Path):
+    broker = EmbeddedKafka(kafka_folder, tmp_path)
+    settings = Settings(_env_file=None, kafka=broker.address, partitions=4, replication=1)
+    options, done = kafka_options(settings), {TopicPartition(WEBHOOKS.name, 1): 1}
+
+    async def group_of_fetch() -> AIOKafkaConsumer:
+        consumer = AIOKafkaConsumer(**options, group_id=group("", "fetch"), enable_auto_commit=False)
+        await consumer.start()
+        consumer.assign(list(done))
+        return consumer
+
+    with broker:
+        assert (await create_topics(settings)).groups == [group("", stage) for stage in STAGES]
+        consumer = await group_of_fetch()
+        await consumer.commit(done)
+        await consumer.stop()
+    with broker:
+        assert (await create_topics(settings)).groups == []
+        consumer = await group_of_fetch()
+        assert await consumer.committed(next(iter(done))) == 1
+        await consumer.stop()
 
 
 def test_another_number_of_partitions_is_refused_and_nothing_is_made(run: Run, prefix: str):

@@ -126,5 +126,5 @@ async def test_a_missing_topic_and_another_number_of_partitions_are_told_at_once
 
 
 async def test_kafka_that_is_away_is_unavailable(settings: Settings):
-    with pytest.raises(Unavailable, match="cannot be read"):
+    with pytest.raises(Unavailable, match=r"Kafka at 127\.0\.0\.1:1 cannot be used"):
         await Directory(settings.model_copy(update={"kafka": "127.0.0.1:1"})).start()

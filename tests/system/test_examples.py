@@ -15,7 +15,8 @@ import pytest
 from bigcommerce.webhooks import SECRET_HEADER
 from ops.dead_letters import read_dead_letters
 from ops.demo.deployment import HASH, PROJECT, Deployment
-from ops.demo.run import behind, come_to_rest
+from ops.demo.run import come_to_rest
+from ops.lag import behind
 from ops.stores import opened_directory
 from tests.streams.resolve.rules.test_purchase import example_order
 

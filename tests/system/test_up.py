@@ -1,5 +1,6 @@
 """`cartstream up` as its user runs it: real processes and the embedded Kafka."""
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -13,8 +14,10 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
 from ops.embedded_kafka import free_port
+from schemas.topics import STAGES, group
 
 pytestmark = pytest.mark.system
 
@@ -134,6 +137,39 @@ def test_a_worker_watches_over_its_process(kafka: str, prefix: str, tmp_path: Pa
         worker.close()
 
 
+def test_each_part_runs_by_its_own_command(kafka: str, prefix: str, tmp_path: Path, kafka_folder: Path):
+    settings = {"KAFKA": kafka, "TOPIC_PREFIX": prefix, "PARTITIONS": "2", "REPLICATION": "1"}
+    parts: dict[str, Up] = {}
+    try:
+        for name in ("topics", *PARTS):
+            command = ("worker", name) if name in STAGES else (name,)
+            (tmp_path / name).mkdir()
+            parts[name] = Up(tmp_path / name, kafka_folder, command, **{f"CARTSTREAM_{key}": value for key, value in settings.items()})
+            if name == "topics":
+                assert parts.pop(name).process.wait(DEADLINE_S) == 0
+        until(parts["ingest"].ready, "ingest took webhooks")
+        until(lambda: asyncio.run(states(kafka, prefix)) == dict.fromkeys(STAGES, "Stable"), "every stage had its partitions")
+        processes = [process for part in parts.values() for process in part.all_processes()]
+        for part in parts.values():
+            part.process.terminate()
+        assert {name: part.process.wait(150) for name, part in parts.items()} == dict.fromkeys(PARTS, 0)
+        assert all(gone(process) for process in processes)
+    finally:
+        for part in parts.values():
+            part.close()
+
+
+async def states(kafka: str, prefix: str) -> dict[str, str]:
+    """The state of each stage's consumer group."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        answers = {stage: await admin.describe_consumer_groups([group(prefix, stage)]) for stage in STAGES}
+    finally:
+        await admin.close()
+    return {stage: answer.groups[0][2] for stage, [answer] in answers.items()}
+
+
 def test_a_second_up_takes_the_next_slots(given_kafka: Up, tmp_path: Path, kafka_folder: Path):
     until(lambda: set(given_kafka.parts()) == set(PARTS), "all parts of the first ran")
     assert sorted(path.name for path in (given_kafka.data / "fetch").iterdir()) == ["0"]
@@ -147,7 +183,7 @@ def test_a_second_up_takes_the_next_slots(given_kafka: Up, tmp_path: Path, kafka
         second.wait(150)
 
 
-def test_without_a_kafka_up_brings_its_own_and_nothing_outlives_a_kill(tmp_path: Path, kafka_folder: Path):
+def test_without_a_kafka_up_brings_its_own_and_starts_again_right_after_a_kill_that_nothing_outlives(tmp_path: Path, kafka_folder: Path):
     if taken(9092):
         pytest.skip("something else listens on 127.0.0.1:9092, where the embedded Kafka of `up` has to be")
     up = Up(tmp_path, kafka_folder)
@@ -158,7 +194,14 @@ def test_without_a_kafka_up_brings_its_own_and_nothing_outlives_a_kill(tmp_path:
         processes = up.all_processes()
         os.kill(up.process.pid, signal.SIGKILL)
         up.process.wait(10)
-        until(lambda: all(gone(process) for process in processes), "all its processes were gone")
+        with open(tmp_path / "log", "ab") as log:
+            up.process = subprocess.Popen([*COMMAND, "up"], env=up.environment, cwd=tmp_path, stdout=log, stderr=log)
+        until(up.ready, "ingest took webhooks again")
+        assert all(gone(process) for process in processes)
+        processes = up.all_processes()
+        up.process.terminate()
+        assert up.process.wait(150) == 0, (up.folder / "log").read_text()
+        assert all(gone(process) for process in processes)
         assert not taken(up.port)
         assert not taken(9092)
     finally:

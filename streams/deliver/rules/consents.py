@@ -1,4 +1,4 @@
-"""Whether Engagement has a consent already: it never drops a repeated one. Source: facts/engagement.md 4, 7.5."""
+"""Whether Engagement has a consent already: it never drops a repeated one. Source: docs/facts/engagement.md 4, 7.5."""
 
 from collections.abc import Iterable
 from typing import Any

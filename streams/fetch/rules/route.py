@@ -64,7 +64,7 @@ def route(message: Message) -> Look | Told | Nowhere:
 def _modifies(webhook: Webhook) -> bool:
     """Whether the entity's own time of modification moves with this: not for an address, nor for what a scope says of its parts.
 
-    Source: facts/bigcommerce.md 1.7
+    Source: docs/facts/bigcommerce.md 1.7
     """
     parts = webhook.scope.split("/")
     return webhook.created_at_ms is not None and len(parts) == 3 and parts[2] in ("created", "updated", "statusUpdated")

@@ -28,6 +28,6 @@ def changes(sent: dict[str, ConsentSent], subscriptions: Iterable[LiveSubscripti
 
 
 def event_properties(category: str, action: str) -> dict[str, Any]:
-    """Properties of the `consent` event. Source: facts/engagement.md 7.5"""
+    """Properties of the `consent` event. Source: docs/facts/engagement.md 7.5"""
     accepted = {"valid_until": "unlimited"} if action == "accept" else {}
     return {"action": action, "category": category, **accepted}

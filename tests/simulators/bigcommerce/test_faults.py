@@ -1,4 +1,4 @@
-"""Quota, REST faults, read lag, raw bodies (facts/bigcommerce.md 2.2, 6)."""
+"""Quota, REST faults, read lag, raw bodies (docs/facts/bigcommerce.md 2.2, 6)."""
 
 import httpx
 import pytest

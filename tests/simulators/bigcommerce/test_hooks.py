@@ -1,4 +1,4 @@
-"""The hooks API (facts/bigcommerce.md 1.5, 1.8)."""
+"""The hooks API (docs/facts/bigcommerce.md 1.5, 1.8)."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What REST serves (facts/bigcommerce.md 2), compared with documented bodies."""
+"""What REST serves (docs/facts/bigcommerce.md 2), compared with documented bodies."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Which webhooks fire, what they look like, and what becomes of them (facts/bigcommerce.md 1.1 to 1.7)."""
+"""Which webhooks fire, what they look like, and what becomes of them (docs/facts/bigcommerce.md 1.1 to 1.7)."""
 
 import base64
 import hashlib

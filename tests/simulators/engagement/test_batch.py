@@ -1,4 +1,4 @@
-"""Batches and the queue behind them: facts/engagement.md 2.4."""
+"""Batches and the queue behind them: docs/facts/engagement.md 2.4."""
 
 from typing import Any
 

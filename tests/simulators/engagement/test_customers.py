@@ -1,4 +1,4 @@
-"""Properties, anonymization and reads: facts/engagement.md 2.2, 6."""
+"""Properties, anonymization and reads: docs/facts/engagement.md 2.2, 6."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""De-duplication and timestamps: facts/engagement.md 2.3, 4."""
+"""De-duplication and timestamps: docs/facts/engagement.md 2.3, 4."""
 
 from typing import Any
 

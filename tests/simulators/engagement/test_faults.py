@@ -1,4 +1,4 @@
-"""Sign-in, limits and faults: facts/engagement.md 1, 2.5, 2.6."""
+"""Sign-in, limits and faults: docs/facts/engagement.md 1, 2.5, 2.6."""
 
 import gzip
 import uuid

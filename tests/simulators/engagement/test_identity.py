@@ -1,4 +1,4 @@
-"""The merge rules of facts/engagement.md 3, one by one."""
+"""The merge rules of docs/facts/engagement.md 3, one by one."""
 
 from typing import Any
 

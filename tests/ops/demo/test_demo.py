@@ -1,0 +1,34 @@
+"""`cartstream demo` as its user runs it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.mark.system
+def test_a_short_demo_ends_with_a_shop_and_an_engagement_that_are_the_same(kafka_folder: Path, tmp_path: Path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "kafka").symlink_to(kafka_folder.resolve())
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CARTSTREAM_")}
+    environment |= {"PYTHONPATH": str(ROOT), "CARTSTREAM_DATA": str(tmp_path / "data")}
+    command = [sys.executable, "-P", "-m", "ops", "demo", "--seconds", "3", "--seed", "7", "--json"]
+    ran = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    summary = json.loads(ran.stdout)
+    assert (summary["seconds"], summary["seed"], summary["differences"]) == (3, 7, 0)
+    assert summary["actions"] > 0
+    assert summary["webhooks"] > 0
+    assert summary["api_calls"] > 0
+    assert summary["commands"] > 0
+    assert 0 < summary["latency_p50_ms"] <= summary["latency_p99_ms"]
+    shown = {row["what"]: row for row in summary["rows"]}
+    assert {"customers' profiles", "orders: purchase", "carts: cart_update", "dead letters"} <= set(shown)
+    assert all(row["in_shop"] == row["right"] and not row["wrong"] for row in shown.values()), shown
+    assert shown["customers' profiles"]["in_shop"] > 0
+    assert "seed 7" in ran.stderr
