@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
@@ -22,7 +22,7 @@ from ops.exits import DONE, FAILED
 from schemas.connection import REQUEST_TIMEOUT_MS, admin_client, kafka_options
 from schemas.failures import Unavailable, WrongSetting
 from schemas.settings import Settings
-from schemas.topics import RETENTION_MS, STAGES, TOPICS, Topic, group
+from schemas.topics import RETENTION_MS, STAGES, TOPICS, Topic, changelog, group
 from streams.offsets import commit_beginning_offsets
 
 CREATE_S_MAX = 60.0
@@ -58,9 +58,7 @@ async def check_topics(admin: AIOKafkaAdminClient, settings: Settings) -> list[C
     present = {name: topic for name, topic in wanted.items() if name in there}
     replicas, configs = await _replicas(admin, present), await _configs(admin, present)
     return [
-        _check(name, topic, settings, replicas[name], configs[name])
-        if name in present
-        else Checked(name, settings.partitions, settings.replication, "missing")
+        _check(name, topic, settings, replicas[name], configs[name]) if name in present else _missing(name, topic, settings, there)
         for name, topic in wanted.items()
     ]
 
@@ -86,6 +84,15 @@ async def create_topics(settings: Settings) -> Outcome:
                 checked.result = "created"
         outcome.groups = [group(settings.topic_prefix, stage) for stage in STAGES if await _begin_group(admin, settings, stage)]
     return outcome
+
+
+def _missing(name: str, topic: Topic, settings: Settings, there: Collection[str]) -> Checked:
+    checked = Checked(name, settings.partitions, settings.replication, "missing")
+    rows = changelog(group(settings.topic_prefix, "resolve"), topic.table) if topic.table else ""
+    if rows in there:
+        # Rows know by its offset which record they have had: those of a new topic would be taken for done.
+        checked.result, checked.note = "refused", f"its table's rows are there: restore it, or delete {rows} too"
+    return checked
 
 
 def _wanted(settings: Settings) -> dict[str, Topic]:

@@ -30,7 +30,10 @@ RETENTION_MS = 30 * DAY_MS
 
 @dataclass(frozen=True)
 class Topic:
-    """One topic. `compacted` topics keep the last record of each key, all others keep every record for RETENTION_MS."""
+    """One topic. `compacted` topics keep the last record of each key, all others keep every record for RETENTION_MS.
+
+    `table` is resolve's table that follows it, "" for none.
+    """
 
     name: str
     key: str
@@ -38,6 +41,7 @@ class Topic:
     writers: str
     readers: str
     compacted: bool = False
+    table: str = ""
 
     def config(self, replication: int) -> dict[str, str]:
         """The topic's settings on the broker. What was erased from a compacted topic is gone within about a day."""
@@ -51,16 +55,23 @@ class Topic:
 
 WEBHOOKS = Topic("bigcommerce.webhooks", "{s}/{resource}/{id}", (WebhookReceived, LookAt), "ingest, resolve", "fetch")
 PAGES = Topic("bigcommerce.pages", "{s}/{resource}/{run}/{page}", (Page,), "backfill", "fetch")
-CHECKOUTS = Topic("bigcommerce.checkouts", "{s}/{cart_id} or {s}/order-{id}", (CartState, CartGone, OrderState), "fetch", "resolve")
-ACCOUNTS = Topic("bigcommerce.accounts", "{s}/{customer_id}", (CustomerState, CustomerGone, Activity), "fetch, resolve", "resolve")
-SUBSCRIBERS = Topic("bigcommerce.subscribers", "{s}/{subscriber_id}", (SubscriberState, SubscriberGone), "fetch", "resolve")
-PRODUCTS = Topic("bigcommerce.products", "{s}/{product_id}", (ProductState, ProductGone), "fetch", "resolve")
+CHECKOUTS = Topic(
+    "bigcommerce.checkouts", "{s}/{cart_id} or {s}/order-{id}", (CartState, CartGone, OrderState), "fetch", "resolve", table="checkouts"
+)
+ACCOUNTS = Topic(
+    "bigcommerce.accounts", "{s}/{customer_id}", (CustomerState, CustomerGone, Activity), "fetch, resolve", "resolve", table="accounts"
+)
+SUBSCRIBERS = Topic(
+    "bigcommerce.subscribers", "{s}/{subscriber_id}", (SubscriberState, SubscriberGone), "fetch", "resolve", table="subscribers"
+)
+PRODUCTS = Topic("bigcommerce.products", "{s}/{product_id}", (ProductState, ProductGone), "fetch", "resolve", table="products")
 PEOPLE = Topic(
     "people",
     "{project}/{h}",
     (Activity, AccountSeen, AccountGone, EmailTaken, SubscriptionSeen, SubscriptionGone),
     "resolve",
     "resolve",
+    table="profiles",
 )
 COMMANDS = Topic("engagement.commands", "the lane: {project}/{h} or {s}/{cart_id}", (Command,), "resolve", "deliver")
 HISTORY = Topic("engagement.history", "the lane: {project}/{h} or {s}/{cart_id}", (Command,), "resolve", "deliver")
@@ -95,6 +106,11 @@ STAGES = {
     "resolve": (CHECKOUTS, ACCOUNTS, SUBSCRIBERS, PEOPLE),
     "deliver": (COMMANDS,),
 }
+
+
+def changelog(group: str, table: str) -> str:
+    """The changelog topic of a table."""
+    return f"{group}-{table}-changelog"
 
 
 def group(prefix: str, stage: str) -> str:

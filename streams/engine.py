@@ -36,6 +36,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
 from prometheus_client import Counter, Gauge
 
+from schemas.topics import changelog
 from streams.offsets import partition_counts
 
 FAUST = "0.15.3"
@@ -171,7 +172,7 @@ class Engine:
         self._agents[topic] = _Agent(topic, table, decide)
 
     def changelog(self, table: str) -> str:
-        return f"{self.group}-{table}-changelog"
+        return changelog(self.group, table)
 
     async def create_changelogs(self) -> None:
         """Every table's changelog exists: compacted, with old versions of a row gone within about two days."""

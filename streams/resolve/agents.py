@@ -65,9 +65,9 @@ def people_rule(row: Profile, key: str, message: Message, store: Store) -> Chang
 class Agent:
     """One agent: a record and its row in, the decision out. Called by the engine, once a record."""
 
-    def __init__(self, topic: Topic, table: str, row: type[Row], rule: Rule, store_of: Callable[[str], Store], prefix: str) -> None:
+    def __init__(self, topic: Topic, row: type[Row], rule: Rule, store_of: Callable[[str], Store], prefix: str) -> None:
         """`store_of` gives what rules know of a store, which the engine made sure of; `prefix` is that of all topics."""
-        self.topic, self.table, self._row, self._rule = topic, table, row, rule
+        self.topic, self._row, self._rule = topic, row, rule
         self._store_of, self._prefix = store_of, prefix
         self._decoder = Decoder(topic.messages)
 
@@ -104,7 +104,7 @@ class Agent:
         ]
         row = None if change.row is None else write_row(replace(change.row, offset=record.offset))
         if len(row or b"") > RECORD_BYTES_MAX:
-            raise Reject(f"its row in {self.table} would become too large")
+            raise Reject(f"its row in {self.topic.table} would become too large")
         for sent in sends:
             if len(sent.value or b"") > RECORD_BYTES_MAX:
                 raise Reject(f"what follows from it for {sent.topic} is too large for a record")
@@ -139,10 +139,10 @@ def store_in(value: bytes | None) -> str | None:
 def make_agents(store_of: Callable[[str], Store], prefix: str) -> list[Agent]:
     """The four agents of resolve, each with its topic and its table."""
     return [
-        Agent(CHECKOUTS, "checkouts", Checkout, checkout_rule, store_of, prefix),
-        Agent(ACCOUNTS, "accounts", Account, account_rule, store_of, prefix),
-        Agent(SUBSCRIBERS, "subscribers", Subscription, subscriber_rule, store_of, prefix),
-        Agent(PEOPLE, "profiles", Profile, people_rule, store_of, prefix),
+        Agent(CHECKOUTS, Checkout, checkout_rule, store_of, prefix),
+        Agent(ACCOUNTS, Account, account_rule, store_of, prefix),
+        Agent(SUBSCRIBERS, Subscription, subscriber_rule, store_of, prefix),
+        Agent(PEOPLE, Profile, people_rule, store_of, prefix),
     ]
 
 

@@ -53,7 +53,7 @@ def main(settings: Settings, slot: int, session_timeout_s: float = 45.0) -> int:
         session_timeout_s=session_timeout_s,
     )
     for agent in agents:
-        engine.agent(settings.topic_prefix + agent.topic.name, agent.table, agent.decide)
+        engine.agent(settings.topic_prefix + agent.topic.name, agent.topic.table, agent.decide)
     try:
         engine.run()
     except NotReady as error:

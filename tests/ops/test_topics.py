@@ -9,7 +9,7 @@ from ops.embedded_kafka import EmbeddedKafka
 from ops.topics import create_topics
 from schemas.connection import kafka_options
 from schemas.settings import Settings
-from schemas.topics import STAGES, STORES, TOPICS, WEBHOOKS, group
+from schemas.topics import ACCOUNTS, STAGES, STORES, TOPICS, WEBHOOKS, changelog, group
 from tests.ops.conftest import Run
 
 
@@ -43,6 +43,17 @@ async def test_topics_creates_all_and_a_second_time_changes_nothing(run: Run, ka
     assert second.code == 0
     assert {t["result"] for t in second.json["topics"]} == {"ok"}
     assert second.json["groups"] == []
+
+
+async def test_a_topic_is_not_made_anew_under_the_table_that_follows_it(run: Run, kafka: str, prefix: str):
+    rows = changelog(group(prefix, "resolve"), ACCOUNTS.table)
+    await make(kafka, rows, 4, {"cleanup.policy": "compact"})
+    refused = run("topics", "--json")
+    assert refused.code == 1
+    assert {t["topic"]: t["note"] for t in refused.json["topics"] if t["result"] == "refused"} == {
+        prefix + ACCOUNTS.name: f"its table's rows are there: restore it, or delete {rows} too"
+    }
+    assert {t["result"] for t in refused.json["topics"]} == {"refused", "missing"}
 
 
 async def test_a_new_group_stands_at_the_beginning_of_its_topics(settings: Settings, kafka: str, prefix: str):
