@@ -2,7 +2,7 @@
 
 shop_life.py  what shoppers and the merchant do
 deployment.py Kafka, both simulators and all parts as real processes
-compare.py    what the shop holds against what Engagement holds
+compare/      what the shop holds against what Engagement holds
 measure.py    latency from a webhook's receipt to Engagement's acceptance
 run.py        one run, from start to summary
 """
