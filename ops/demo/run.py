@@ -18,6 +18,7 @@ from ops.demo.compare import Row, compare
 from ops.demo.deployment import HASH, PROJECT, Deployment
 from ops.demo.measure import accepted, dead_letters, percentile, unread_s
 from ops.demo.shop_life import ShopLife
+from ops.demo.trouble import OtherApp, cause_trouble
 from ops.exits import DONE, FAILED
 from ops.lag import Gauge
 from ops.topics import admin_client
@@ -29,8 +30,6 @@ ACTIONS_A_TICK, TICK_S = 6, 0.25
 REST_S_MAX = 180.0  # for everything to reach Engagement once nothing happens any more
 QUIET_LOOKS = 3  # looks in a row that find nothing left to do
 SHOWN_MAX = 5  # differences shown of each row
-# Deliveries as they really come: some twice, some late, all out of order; reads that lag behind their webhooks.
-TROUBLE = {"duplicate": 0.05, "delay": 0.05, "delay_ms": 3000, "shuffle_ms": 400, "read_lag_ms": 300, "retry_scale": 0.02}
 
 
 @dataclass(frozen=True)
@@ -94,9 +93,11 @@ async def live(
 
     `watch` is awaited at every tick, with how many things happened and, once the shop is quiet, how many records are left.
     """
-    deployment.shop.put("/_sim/knobs", json=TROUBLE).raise_for_status()
+    cause_trouble(deployment)
+    other_app = OtherApp(deployment, seed)
     life, began = ShopLife(seed), time.monotonic()
     while time.monotonic() - began < seconds:
+        await asyncio.to_thread(other_app.act)
         answered = await asyncio.to_thread(deployment.shop.post, "/_sim/actions", json=life.next_actions(ACTIONS_A_TICK))
         life.learn(answered.raise_for_status().json())
         await watch(sum(life.happened.values()), None)
