@@ -4,7 +4,7 @@ shop_life.py  what shoppers and the merchant do
 trouble.py    what goes wrong meanwhile
 deployment.py Kafka, both simulators and all parts as real processes
 compare/      what the shop holds against what Engagement holds
-measure.py    latency from a webhook's receipt to Engagement's acceptance
+measure.py    what stands on Kafka: latency, commands never accepted, how long things went unread
 run.py        one run, from start to summary
 """
 

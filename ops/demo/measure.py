@@ -1,4 +1,4 @@
-"""How long it took from a webhook's receipt to Engagement's acceptance, from what stands on Kafka and in Engagement's log."""
+"""How long it took to read, to decide and to be accepted, from what stands on Kafka and in Engagement's log."""
 
 import statistics
 from collections.abc import Iterable
