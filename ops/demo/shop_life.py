@@ -25,9 +25,9 @@ GUESTS_EMAILS_PASS_ON_BY_A_MOVE = False
 DELETED_EMAILS_ARE_MOVED_TO = False
 # Rounds of actions before an e-mail that an account left is another's: of a newcomer who is met before the move, nothing is told.
 LEFT_ROUNDS = 40
-# Rounds before the e-mail of a deleted account is registered again: an account of the deletion's own second counts as before it,
-# and has no profile until it changes.
-GONE_ROUNDS = 8
+# Rounds before the e-mail of a deleted account is registered again: an account of the deletion's own second has no profile until it
+# changes, and what a newcomer does who is met before the deletion is anonymized with the old profile.
+GONE_ROUNDS = 40
 TYPED_ODDLY, KNOWN_EMAIL, GUEST_REGISTERS = 0.15, 0.15, 0.2  # chances
 
 
@@ -78,7 +78,7 @@ class ShopLife:
             (self._swap_emails, 1),
             (self._leave, 2),
             (self._register_left_email, 1),
-            (self._come_back, 1),
+            (self._come_back, 2),
             (self._subscribe, 6),
             (self._change_mind, 4),
             (self._unsubscribe, 2),
