@@ -16,8 +16,8 @@ TICK_S = 0.05  # at the most between a deletion and the stamp of its webhook
 class _Subscription:
     """What a subscriber may have told: the time, the categories that it consents to, and whose that was."""
 
-    def __init__(self, entity: Entity, owners: Owners) -> None:
-        self.entity, self.id = entity, entity.id
+    def __init__(self, entity: Entity, owners: Owners, seen_within_s: float) -> None:
+        self.entity, self.id, self._seen_within_s = entity, entity.id, seen_within_s
         born_s = entity.states[0].at_s
         self.said: list[tuple[int, list[str], Whose]] = []
         for state in entity.states:
@@ -27,6 +27,11 @@ class _Subscription:
             gone_s = entity.deleted_ms / 1000
             whose = owners.email(clean(entity.last.body["email"]), gone_s, born_s)
             self.said += [(at_s, [], whose) for at_s in {int(gone_s), int(gone_s + TICK_S)}]
+
+    def may_be_found_gone(self, at_s: float) -> bool:
+        """A read that finds it gone says so as of what made us look, in milliseconds; a webhook's time has whole seconds."""
+        near = abs(at_s - self.entity.deleted_ms / 1000) <= self._seen_within_s
+        return self.entity.deleted_s is not None and near and at_s != int(at_s)
 
     @property
     def whose(self) -> Whose:
@@ -39,7 +44,7 @@ class _Subscription:
 
 def consents(shop: Shop, held: Held, owners: Owners) -> Iterator[Row]:
     row, once = Row("subscribers' consents"), Row("consent events, each once")
-    known = {id: _Subscription(entity, owners) for id, entity in shop.subscribers.items()}
+    known = {id: _Subscription(entity, owners, shop.seen_within_s) for id, entity in shop.subscribers.items()}
     for subscription in known.values():
         profile = held.of.get(("subscriber_id", subscription.id))
         if profile is None and (subscription.whose.missable or not subscription.entity.seen):
@@ -87,6 +92,8 @@ def _unsaid(event: Event, before: Event | None, subscriptions: list[_Subscriptio
         return "differs in " + ", ".join(wrong)
     step = before is not None and abs(event.at_s - before.at_s - STEP_S) < STEP_S / 10
     for subscription in subscriptions:
+        if action == "reject" and subscription.may_be_found_gone(event.at_s) and subscription.whose.allows(event.profile):
+            return ""
         for at_s, categories, whose in subscription.said:
             same_time = at_s == event.at_s or (step and before is not None and at_s <= before.at_s)
             if same_time and (category in categories) == (action == "accept") and whose.allows(event.profile):

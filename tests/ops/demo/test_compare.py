@@ -245,3 +245,13 @@ def test_what_came_and_went_unread_may_be_missing():
     held.profiles.remove(next(p for p in held.profiles if EMPTIED in p["soft"].get("cart_id", ())))
     wrong = {row.what for row in compare(held.shop, held.state, 0, unread_s=60) if row.wrong}
     assert wrong == set()
+
+
+def test_a_subscriber_that_a_read_found_gone_rejects_as_of_what_made_us_look():
+    held = Held()
+    said = [e for e in held.of(SUBSCRIBER)["events"] if e["properties"]["category"] == "bigcommerce"]
+    event = max(said, key=lambda e: float(e["timestamp"]))
+    event["timestamp"] += 0.893
+    assert held.wrong() == {}
+    event["timestamp"] += 60
+    assert list(held.wrong()) == [ONCE]
