@@ -26,6 +26,7 @@ from simulators import process
 PROJECT = "11111111-2222-3333-4444-555555555555"
 HASH = "abc123"  # the simulator's first store
 READY_S_MAX = 90.0
+QUOTA_WINDOW_MS = 1000  # in truth 30 s: a demo has no time to wait for the end of one
 CALL = httpx.Timeout(60)
 
 
@@ -64,6 +65,7 @@ class Deployment:
             )
             self._engagement_url = engagement.url
             self.shop = httpx.Client(base_url=shop.url, timeout=CALL)
+            self.shop.put("/_sim/knobs", json={"quota_window_ms": QUOTA_WINDOW_MS}).raise_for_status()
             self.engagement = httpx.Client(base_url=engagement.url, timeout=CALL)
             held.callback(self.shop.close)
             held.callback(self.engagement.close)

@@ -1,7 +1,8 @@
-"""How long it took from a webhook's receipt to Engagement's acceptance, from what stands on Kafka and in Engagement's log."""
+"""How long it took to read, to decide and to be accepted, from what stands on Kafka and in Engagement's log."""
 
 import statistics
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -10,46 +11,80 @@ from schemas.commands import Command
 from schemas.connection import read_topic
 from schemas.records import Decoder, origin_of
 from schemas.settings import Settings
-from schemas.topics import COMMANDS, DEAD_LETTERS
+from schemas.topics import ACCOUNTS, CHECKOUTS, COMMANDS, DEAD_LETTERS, PEOPLE, SUBSCRIBERS, WEBHOOKS
+from schemas.webhooks import WebhookReceived
 
 PLACE = ("name", "ids", "event_type", "timestamp")
+
+
+async def unread_s(settings: Settings) -> float:
+    """The longest time, in seconds, that something in the shop stood before we had read it and decided what follows from it.
+
+    From a webhook's own time to its receipt, and from there to the last record that it caused.
+    """
+    told_s = caused_s = 0.0
+    for record in await read_topic(settings, WEBHOOKS.name):
+        webhook = Decoder(WEBHOOKS.messages).decode(record.value, record.headers)
+        if isinstance(webhook, WebhookReceived):
+            told_s = max(told_s, webhook.received_at_ms / 1000 - orjson.loads(webhook.body)["created_at"])
+    for topic in (ACCOUNTS, CHECKOUTS, SUBSCRIBERS, PEOPLE, COMMANDS):
+        decoder = Decoder(topic.messages)
+        for record in await read_topic(settings, topic.name):
+            if not getattr(decoder.decode(record.value, record.headers), "told", True):
+                continue  # found missing: looked for twice, on purpose
+            origin = origin_of(record.topic, record.partition, record.offset, record.timestamp, record.headers)
+            caused_s = max(caused_s, (record.timestamp - origin.observed_at_ms) / 1000)
+    return told_s + caused_s
 
 
 async def dead_letters(settings: Settings) -> int:
     return len(await read_topic(settings, DEAD_LETTERS.name))
 
 
-async def latencies_ms(settings: Settings, entries: Iterable[dict[str, Any]]) -> list[int]:
-    """For each command that Engagement accepted, ms from the receipt of the webhook that caused it; the first acceptance counts.
+@dataclass(frozen=True)
+class Accepted:
+    """`waited_ms`: for each command, ms from the receipt of the webhook that caused it to Engagement's first acceptance.
 
-    `entries` are Engagement's log, a dictionary a command. What follows an anonymization in its lane waits on purpose and is left out.
+    What follows an anonymization in its lane waits on purpose and is not in it. `never`: commands that were never accepted.
     """
-    accepted: dict[bytes, int] = {}
+
+    waited_ms: list[int]
+    never: int
+
+
+async def accepted(settings: Settings, entries: Iterable[dict[str, Any]], since_ms: int = 0) -> Accepted:
+    """What became of the commands whose webhooks were received from `since_ms` on; `entries`: Engagement's log, a dictionary a command."""
+    first: dict[bytes, int] = {}
     for entry in entries:
         if entry["outcome"] == "queued" and entry["name"] != "anonymize":
-            accepted.setdefault(_place(*(entry[name] for name in PLACE)), entry["received_at_ms"])
-    decoder, waited, held_back = Decoder(COMMANDS.messages), [], set()
+            first.setdefault(_place(*(entry[name] for name in PLACE)), entry["received_at_ms"])
+    decoder, waited, held_back, never = Decoder(COMMANDS.messages), [], set(), 0
     for record in await read_topic(settings, COMMANDS.name):
         command = decoder.decode(record.value, record.headers)
         if not isinstance(command, Command):
             continue
         if command.kind == "anonymize":
             held_back.add(record.key)
+            continue
+        origin = origin_of(record.topic, record.partition, record.offset, record.timestamp, record.headers)
+        if origin.observed_at_ms < since_ms:
+            continue
         data = orjson.loads(memoryview(command.data))
         stamp = data.get("timestamp", data.get("update_timestamp"))
-        at_ms = accepted.get(_place(command.kind, data["customer_ids"], data.get("event_type"), stamp))
-        if at_ms is not None and record.key not in held_back:
-            origin = origin_of(record.topic, record.partition, record.offset, record.timestamp, record.headers)
+        at_ms = first.get(_place(command.kind, data["customer_ids"], data.get("event_type"), stamp))
+        if at_ms is None:
+            never += 1
+        elif record.key not in held_back:
             waited.append(at_ms - origin.observed_at_ms)
-    return waited
+    return Accepted(waited, never)
 
 
 def _place(name: str, ids: Any, event_type: str | None, timestamp: float | None) -> bytes:
     return orjson.dumps([name, ids, event_type or "", timestamp], option=orjson.OPT_SORT_KEYS)
 
 
-def percentile(values: list[int], percent: int) -> int:
-    """The value that `percent` of them do not exceed; 0 where there are none."""
+def percentile(values: list[int], percent: int) -> int | None:
+    """The value that `percent` of them do not exceed; None where there are none."""
     if len(values) < 2:
-        return max(values, default=0)
+        return max(values, default=None)
     return round(statistics.quantiles(values, n=100, method="inclusive")[percent - 1])

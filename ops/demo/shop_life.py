@@ -1,7 +1,8 @@
 """A shop's life at speed: what shoppers and the merchant do, drawn from a seed, as actions of the simulator.
 
-Customers come, change, change their e-mail and leave; guests buy, and some register later; carts grow, shrink, are emptied
-and convert; orders are shipped, refunded, cancelled; subscribers come, change their mind and go.
+Customers come, change, change their e-mail, leave and come back; guests buy, buy again, and some register later; carts grow,
+shrink, are emptied and convert; orders are shipped, refunded, cancelled; subscribers come, change their mind and go. E-mails
+pass from one person to another, and are typed as people type them.
 """
 
 import random
@@ -15,6 +16,19 @@ LAST = ("Arroyo", "Brandt", "Costa", "Dubois", "Eriksen", "Fuchs", "Garcia", "Ho
 CITIES = (("Austin", "Texas", "United States", "US"), ("Lyon", "", "France", "FR"), ("Graz", "Steiermark", "Austria", "AT"))
 CONSENTS: tuple[list[str], ...] = (["marketing_newsletter"], ["marketing_newsletter", "abandoned_cart"], ["abandoned_cart"], [])
 LATER_STATUSES = (2, 10, 10, 4, 14, 5, 9)
+# What the line gets wrong when an e-mail passes from one person to another is left out.
+# May an e-mail that was ever subscribed pass to another account? The line mixes up whose consent it is.
+SUBSCRIBED_EMAILS_PASS_ON = False
+# May an account move to an e-mail of another one by which guests bought? The line tells what they do to the account that left.
+GUESTS_EMAILS_PASS_ON_BY_A_MOVE = False
+# May an account move to the e-mail of a deleted one? The line tells it what the deleted person's old orders come to.
+DELETED_EMAILS_ARE_MOVED_TO = False
+# Rounds of actions before an e-mail that an account left is another's: of a newcomer who is met before the move, nothing is told.
+LEFT_ROUNDS = 40
+# Rounds before the e-mail of a deleted account is registered again: an account of the deletion's own second has no profile until it
+# changes, and what a newcomer does who is met before the deletion is anonymized with the old profile.
+GONE_ROUNDS = 40
+TYPED_ODDLY, KNOWN_EMAIL, GUEST_REGISTERS = 0.15, 0.15, 0.2  # chances
 
 
 @dataclass
@@ -23,6 +37,7 @@ class Cart:
     lines: list[str]
     email: str
     customer: int
+    coupon: bool = False
 
 
 @dataclass
@@ -36,9 +51,17 @@ class ShopLife:
         self._random = random.Random(self.seed)  # noqa: S311 - a life to be lived again, no secret
         self._people = 0
         self._customers: dict[int, str] = {}
-        self._subscribers: list[int] = []
-        self._subscribed: set[str] = set()
+        self._since: dict[int, int] = {}  # in which round an account was registered
+        self._subscribers: dict[int, str] = {}
         self._guests: list[str] = []
+        self._left: dict[str, int] = {}  # e-mails that accounts changed for others, and in which round
+        self._gone: dict[str, int] = {}  # e-mails of deleted accounts, and in which round
+        self._round = 0
+        self._ever_subscribed: set[str] = set()
+        self._guests_ever: set[str] = set()
+        self._passed_on: set[str] = set()  # e-mails that had more than one account
+        self._passed_on_by_a_move: set[str] = set()
+        self._next: list[tuple[Action, Any]] = []  # what was begun and is still to be done
         self._carts: list[Cart] = []
         self._orders: list[int] = []
         self._asked: list[tuple[Action, Any]] = []
@@ -50,7 +73,12 @@ class ShopLife:
             (self._change_account, 6),
             (self._change_address, 4),
             (self._change_email, 3),
+            (self._take_left_email, 1),
+            (self._take_known_email, 1),
+            (self._swap_emails, 1),
             (self._leave, 2),
+            (self._register_left_email, 1),
+            (self._come_back, 2),
             (self._subscribe, 6),
             (self._change_mind, 4),
             (self._unsubscribe, 2),
@@ -58,13 +86,17 @@ class ShopLife:
             (self._grow_cart, 14),
             (self._shrink_cart, 5),
             (self._show_email, 5),
+            (self._use_coupon, 2),
             (self._empty_cart, 2),
             (self._buy, 12),
             (self._later_status, 8),
             (self._order_by_hand, 2),
         )
-        self._asked = []
+        self._asked, self._round = [], self._round + 1
         while len(self._asked) < count:
+            if self._next:
+                self._asked.append(self._next.pop(0))
+                continue
             act = self._random.choices([c for c, _ in choices], [w for _, w in choices])[0]
             asked = act()
             if asked:
@@ -85,15 +117,54 @@ class ShopLife:
         self._people += 1
         return f"{self._random.choice(FIRST)}.{self._people}@example.com"
 
+    def _typed(self, email: str) -> str:
+        """As its owner types it this time."""
+        return f" {email.title()} " if self._random.random() < TYPED_ODDLY else email
+
+    def _free(self, emails: list[str]) -> str:
+        """One of them that no account has now and that one may take, "" where there is none."""
+        held = set(self._customers.values())
+        recent = {email for email, gone in self._gone.items() if self._round - gone < GONE_ROUNDS}
+        recent |= {email for email, left in self._left.items() if self._round - left < LEFT_ROUNDS}
+        free = [e for e in emails if e not in held | recent and (e not in self._left or self._may_pass_on(e))]
+        return self._random.choice(free) if free else ""
+
+    def _free_to_move_to(self, emails: list[str]) -> str:
+        return self._free([email for email in emails if self._may_be_moved_to(email)])
+
+    def _may_be_moved_to(self, email: str) -> bool:
+        left_by_guests = email in self._left and email in self._guests_ever
+        return (DELETED_EMAILS_ARE_MOVED_TO or email not in self._gone) and (GUESTS_EMAILS_PASS_ON_BY_A_MOVE or not left_by_guests)
+
+    def _may_pass_on(self, email: str) -> bool:
+        return SUBSCRIBED_EMAILS_PASS_ON or email not in self._ever_subscribed
+
+    def _known_email(self) -> str:
+        """Of somebody who is known already, or was; a new one where nobody is."""
+        known = [*self._guests, *self._left, *self._gone, *self._subscribers.values(), *self._customers.values()]
+        if not GUESTS_EMAILS_PASS_ON_BY_A_MOVE:
+            known = [email for email in known if email not in self._passed_on_by_a_move]
+        return self._random.choice(known) if known else self._new_email()
+
     def _register(self) -> tuple[Action, Any]:
-        came_back = self._guests and self._random.random() < 0.2
-        email = self._guests.pop(self._random.randrange(len(self._guests))) if came_back else self._new_email()
+        return self._register_with((self._random.random() < GUEST_REGISTERS and self._free(self._guests)) or self._new_email())
+
+    def _register_left_email(self) -> tuple[Action, Any] | None:
+        email = self._free(list(self._left))
+        return self._register_with(email) if email else None
+
+    def _come_back(self) -> tuple[Action, Any] | None:
+        email = self._free(list(self._gone))
+        return self._register_with(email) if email else None
+
+    def _register_with(self, email: str) -> tuple[Action, Any]:
         city, state, country, code = self._random.choice(CITIES)
-        address = {"first_name": email.split(".")[0], "city": city, "state_or_province": state, "country": country, "country_code": code}
+        name = email.partition(".")[0].title()
+        address = {"first_name": name, "city": city, "state_or_province": state, "country": country, "country_code": code}
         action = {
             "action": "create_customer",
-            "email": email,
-            "first_name": email.split(".")[0],
+            "email": self._typed(email),
+            "first_name": name,
             "last_name": self._random.choice(LAST),
             "phone": str(self._random.randrange(10**6)),
             "customer_group_id": self._random.randrange(3),
@@ -101,10 +172,22 @@ class ShopLife:
             "attributes": {"Shoe Size": str(self._random.randrange(36, 47))} if self._random.random() < 0.3 else {},
             "form_fields": {"How did you hear about us?": "Friend"} if self._random.random() < 0.3 else {},
         }
-        return action, lambda answer: self._customers.__setitem__(answer["id"], email)
+        self._take(-len(self._customers) - 1, email)  # at once; its id comes with the answer
+        return action, lambda answer: self._registered(answer["id"], email)
+
+    def _registered(self, id: int, email: str) -> None:
+        self._customers = {known: kept for known, kept in self._customers.items() if known > 0 or kept != email}
+        self._customers[id] = email
+        self._since[id] = self._round
+
+    def _take(self, id: int, email: str) -> None:
+        self._customers[id] = email
+        if email in self._left:
+            self._passed_on.add(email)
 
     def _customer(self) -> int:
-        return self._random.choice(list(self._customers)) if self._customers else 0
+        known = [id for id in self._customers if id > 0]
+        return self._random.choice(known) if known else 0
 
     def _change_account(self) -> tuple[Action, Any] | None:
         fields: dict[str, Any] = {
@@ -118,40 +201,78 @@ class ShopLife:
         fields = {"city": city, "state_or_province": state, "country": country, "country_code": code, "first_name": "Home"}
         return ({"action": "create_address", "customer_id": id, "fields": fields}, None) if (id := self._customer()) else None
 
+    def _move(self, id: int, email: str) -> tuple[Action, Any]:
+        self._left[self._customers[id]] = self._round
+        if email in self._left:
+            self._passed_on_by_a_move.add(email)
+        self._take(id, email)
+        return {"action": "update_customer", "id": id, "fields": {"email": self._typed(email)}}, None
+
     def _change_email(self) -> tuple[Action, Any] | None:
         id = self._customer()
-        if not id:
+        return self._move(id, self._new_email()) if id else None
+
+    def _take_left_email(self) -> tuple[Action, Any] | None:
+        """Of another account, or its own of before."""
+        id, email = self._customer(), self._free_to_move_to(list(self._left))
+        return self._move(id, email) if id and email else None
+
+    def _take_known_email(self) -> tuple[Action, Any] | None:
+        """A guest's or a subscriber's: that e-mail has a profile of its own."""
+        id, email = self._customer(), self._free_to_move_to([*self._guests, *self._subscribers.values()])
+        return self._move(id, email) if id and email else None
+
+    def _swap_emails(self) -> tuple[Action, Any] | None:
+        able = [id for id, email in self._customers.items() if id > 0 and self._may_be_swapped(id, email)]
+        if len(able) < 2:
             return None
-        self._customers[id] = self._new_email()
-        return {"action": "update_customer", "id": id, "fields": {"email": self._customers[id]}}, None
+        one, other = self._random.sample(able, 2)
+        first, second = self._customers[one], self._customers[other]
+        begun = self._move(one, self._new_email())
+        self._next = [self._move(other, first), self._move(one, second)]
+        return begun
+
+    def _may_be_swapped(self, id: int, email: str) -> bool:
+        by_guests = not GUESTS_EMAILS_PASS_ON_BY_A_MOVE and email in self._guests_ever
+        return self._round - self._since[id] >= LEFT_ROUNDS and self._may_pass_on(email) and not by_guests
 
     def _leave(self) -> tuple[Action, Any] | None:
         id = self._customer()
         if not id or len(self._customers) < 5:
             return None
-        del self._customers[id]
+        self._gone[self._customers.pop(id)] = self._round
         self._carts = [cart for cart in self._carts if cart.customer != id]
         return {"action": "delete_customer", "id": id}, None
 
     def _subscribe(self) -> tuple[Action, Any] | None:
         id = self._customer()
         email = self._customers[id] if id and self._random.random() < 0.6 else self._new_email()
-        if email in self._subscribed:
+        if self._random.random() < KNOWN_EMAIL:
+            email = self._known_email()
+        if email in self._subscribers.values() or (email in self._passed_on and not SUBSCRIBED_EMAILS_PASS_ON):
             return None
-        self._subscribed.add(email)
-        action = {"action": "create_subscriber", "email": email, "consents": self._random.choice(CONSENTS[:3])}
-        return action, lambda answer: self._subscribers.append(answer["id"])
+        self._ever_subscribed.add(email)
+        self._subscribers[-len(self._subscribers) - 1] = email  # taken at once; its id comes with the answer
+        action = {"action": "create_subscriber", "email": self._typed(email), "consents": self._random.choice(CONSENTS[:3])}
+        return action, lambda answer: self._subscribed(answer["id"], email)
+
+    def _subscribed(self, id: int, email: str) -> None:
+        self._subscribers = {known: kept for known, kept in self._subscribers.items() if known > 0 or kept != email}
+        self._subscribers[id] = email
+
+    def _subscriber(self) -> int:
+        known = [id for id in self._subscribers if id > 0]
+        return self._random.choice(known) if known else 0
 
     def _change_mind(self) -> tuple[Action, Any] | None:
-        if not self._subscribers:
-            return None
         fields = {"consents": self._random.choice(CONSENTS)}
-        return {"action": "update_subscriber", "id": self._random.choice(self._subscribers), "fields": fields}, None
+        return ({"action": "update_subscriber", "id": id, "fields": fields}, None) if (id := self._subscriber()) else None
 
     def _unsubscribe(self) -> tuple[Action, Any] | None:
-        if not self._subscribers:
+        id = self._subscriber()
+        if not id:
             return None
-        id = self._subscribers.pop(self._random.randrange(len(self._subscribers)))
+        del self._subscribers[id]
         return {"action": "delete_subscriber", "id": id}, None
 
     def _line(self) -> dict[str, Any]:
@@ -204,8 +325,16 @@ class ShopLife:
         cart = self._cart()
         if not cart or cart.customer or cart.email:
             return None
-        cart.email = self._new_email()
-        return {"action": "set_cart_email", "cart_id": cart.id, "email": cart.email}, None
+        cart.email = self._known_email() if self._random.random() < KNOWN_EMAIL else self._new_email()
+        self._guests_ever.add(cart.email)
+        return {"action": "set_cart_email", "cart_id": cart.id, "email": self._typed(cart.email)}, None
+
+    def _use_coupon(self) -> tuple[Action, Any] | None:
+        cart = self._cart()
+        if not cart or cart.coupon:
+            return None
+        cart.coupon = True
+        return {"action": "apply_coupon", "cart_id": cart.id, "coupon": {"code": "TEN", "percent": "10"}}, None
 
     def _empty_cart(self) -> tuple[Action, Any] | None:
         cart = self._cart()
@@ -219,11 +348,15 @@ class ShopLife:
         if not cart:
             return None
         self._carts.remove(cart)
-        email = self._customers.get(cart.customer, "") or cart.email or self._new_email()
+        email = self._customers.get(cart.customer, "") or cart.email
+        if not email:
+            email = self._known_email() if self._random.random() < KNOWN_EMAIL else self._new_email()
         if not cart.customer:
+            self._guests_ever.add(email)
+        if not cart.customer and email not in self._guests:
             self._guests.append(email)
         city, state, country, code = self._random.choice(CITIES)
-        billing = {"email": email, "city": city, "state": state, "country": country, "country_iso2": code}
+        billing = {"email": self._typed(email), "city": city, "state": state, "country": country, "country_iso2": code}
         action = {"action": "checkout", "cart_id": cart.id, "billing": billing, "shipping_cost": "4.90"}
         return action, lambda answer: self._orders.append(answer["id"])
 
@@ -236,5 +369,5 @@ class ShopLife:
     def _order_by_hand(self) -> tuple[Action, Any]:
         email = self._new_email()
         self._guests.append(email)
-        action = {"action": "create_order", "lines": [self._line()], "billing": {"email": email}}
+        action = {"action": "create_order", "lines": [self._line()], "billing": {"email": self._typed(email)}}
         return action, lambda answer: self._orders.append(answer["id"])

@@ -34,6 +34,7 @@ async def test_the_shop_and_engagement_are_the_same_after_every_part_was_killed(
 
     async with deployment.parts():
         summary = await live(deployment, SECONDS, seed, kill_one_in_turn)
+    assert summary.came_to_rest, f"seed {seed}, killed {killed}"
     assert min(killed.values()) >= 1, killed
     assert [(row.what, row.wrong) for row in summary.rows if row.wrong] == [], f"seed {seed}, killed {killed}"
     assert all(row.in_shop for row in summary.rows if row.what not in ("hard ids that clash", "dead letters"))

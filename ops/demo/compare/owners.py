@@ -1,0 +1,198 @@
+"""Whose a fact is: the profiles that an account or an e-mail can mean at a time, and what a deletion does to that.
+
+An account's facts are its own, wherever its e-mail goes: the profile with its `customer_id`. An e-mail means the account that
+has it or had it last; its own profile (with that `email_id`) where nobody had it, and where it had one before an account moved
+to it. What belongs before a deletion stands on the anonymized profile or nowhere.
+Facts that are closer together than a state can stay unread may have been met in either order: then either is right.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from ops.demo.compare.held import Key, Profile
+from ops.demo.compare.shop import Entity, Shop, clean, email_of, placed
+
+MOMENT_S = 0.001
+
+
+@dataclass
+class Whose:
+    """A fact may stand on a live profile with one of `live`, on an anonymized one that had one of `ended`, or, if `missable`, nowhere."""
+
+    live: set[Key] = field(default_factory=set)
+    ended: set[Key] = field(default_factory=set)
+    missable: bool = False
+
+    def allows(self, profile: Profile) -> bool:
+        return bool(self.ended & profile.former) if profile.anonymized else bool(self.live & set(profile.hard.items()))
+
+    def misplaced(self, profile: Profile) -> str:
+        """What is wrong with a fact's standing there, "" where nothing is."""
+        if self.allows(profile):
+            return ""
+        return "stands on another person's profile" if self.live else "is a deleted person's, but stands on another profile"
+
+    def __or__(self, other: "Whose") -> "Whose":
+        return Whose(self.live | other.live, self.ended | other.ended, self.missable or other.missable)
+
+
+@dataclass(frozen=True)
+class Tenure:
+    """An account has an e-mail from `since_s` until it takes another one or is deleted."""
+
+    account: Entity
+    since_s: float
+    until_s: float
+
+
+class Owners:
+    """Answers from the shop's history alone."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+        self.tenures: dict[str, list[Tenure]] = defaultdict(list)
+        self._facts: dict[str, list[tuple[float, bool]]] = defaultdict(list)
+        for account in shop.customers.values():
+            self._follow(account)
+        for held in self.tenures.values():
+            held.sort(key=lambda tenure: tenure.since_s)
+        for subscriber in shop.subscribers.values():
+            self._facts[clean(subscriber.last.body["email"])].append((subscriber.states[0].at_s, True))
+        for order in shop.orders.values():
+            if not order.last.body["customer_id"] and any(placed(state.body) for state in order.states):
+                self._facts[email_of(order.last.body)].append((order.states[0].at_s, True))
+        for cart in shop.carts.values():
+            for state in cart.states:
+                if state.body["email"] and not state.body["customer_id"]:
+                    self._facts[clean(state.body["email"])].append((state.at_s, False))
+
+    def _follow(self, account: Entity) -> None:
+        emails = [clean(state.body["email"]) for state in account.states]
+        gone_s = float("inf") if account.deleted_s is None else account.deleted_ms / 1000
+        since = 0
+        for number, email in enumerate(emails):
+            if number + 1 == len(emails) or emails[number + 1] != email:
+                until_s = gone_s if number + 1 == len(emails) else account.states[number + 1].at_s
+                self.tenures[email].append(Tenure(account, account.states[since].at_s, until_s))
+                since = number + 1
+
+    def account(self, id: str) -> Whose:
+        """Whose an account's facts are."""
+        account = self._shop.customers.get(id)
+        key = ("customer_id", id)
+        return Whose(live={key}) if account and account.deleted_s is None else Whose(ended={key}, missable=True)
+
+    def email(self, email: str, at_s: float, born_s: float) -> Whose:
+        """Whose a fact by e-mail is that came at `at_s` and, for deletions, counts as of `born_s`."""
+        held = self.tenures[email]
+        known = [tenure for tenure in held if tenure.account.seen]
+        whose = self._of(email, at_s, born_s, held)
+        return whose if known == held else whose | self._of(email, at_s, born_s, known)
+
+    def _of(self, email: str, at_s: float, born_s: float, held: list[Tenure]) -> Whose:
+        """The same, where these accounts had the e-mail and no other did."""
+        near = self._shop.seen_within_s
+        whose, certain = self._ended(email, born_s, held)
+        if certain:
+            return whose
+        for key in {key for moment in self._moments(at_s, held) for key in self._meant(email, moment, held)}:
+            deletions = self._deletions(key, email, held)
+            overtakes = any(0 <= born_s - gone_s <= near for gone_s in deletions)
+            if any(int(born_s) <= gone_s for gone_s in deletions):
+                whose |= Whose(ended={key}, missable=True)
+            elif key[0] == "customer_id" and deletions:
+                whose |= Whose(ended={key} if overtakes else set())
+            else:
+                whose |= Whose(live={key}, ended={key} if overtakes else set())
+        return whose
+
+    def _ended(self, email: str, born_s: float, held: list[Tenure]) -> tuple[Whose, bool]:
+        """Whose a fact was that ended with a person whom the e-mail still meant then; and whether that is certain."""
+        for gone in {tenure.account.id: tenure.account for tenure in held if int(born_s) <= (tenure.account.deleted_s or -1)}.values():
+            own = {("email_id", email)}
+            keys = {("customer_id", gone.id)} | (own if email in self.homes(gone) else set())
+            meant = [bool(keys & self._meant(email, moment, held)) for moment in self._moments(_gone_s(gone) - MOMENT_S, held)]
+            if any(meant):
+                return Whose(ended=keys | own, missable=True), all(meant)
+        return Whose(), False
+
+    def _moments(self, at_s: float, held: list[Tenure]) -> set[float]:
+        """The time itself, and before and after each change of the e-mail's accounts that may have been met in another order."""
+        changes = {change_s for t in held for change_s in (t.since_s, t.until_s, _gone_s(t.account))}
+        near = {change_s for change_s in changes if abs(change_s - at_s) <= self._shop.seen_within_s}
+        return {at_s} | near | {change_s - MOMENT_S for change_s in near}
+
+    def deleted_before(self, email: str, at_s: float) -> bool:
+        """Whether somebody of that e-mail was deleted before: then a cart alone makes nobody known."""
+        return any(gone_s < at_s + self._shop.seen_within_s for gone_s in self._deletions(("email_id", email), email, self.tenures[email]))
+
+    def may_be_known(self, email: str) -> bool:
+        """Whether a fact by e-mail may have made a profile of its own, one that still lives."""
+        return any(
+            ("email_id", email) in self.email(email, at_s, at_s).live and (starts or not self.deleted_before(email, at_s))
+            for at_s, starts in self._facts[email]
+        )
+
+    def homes(self, account: Entity) -> set[str]:
+        """The e-mails under which an account can have been met first; one of them is its `email_id`, if it has one."""
+        return {clean(state.body["email"]) for state in account.first_seen}
+
+    def may_lack_email_id(self, account: Entity) -> bool:
+        """Whether its first e-mail can belong to another account's profile: one that was there before, and moved on."""
+        near = self._shop.seen_within_s
+        first_s, last_s = account.states[0].at_s - near, account.first_seen[-1].at_s + near
+        return any(
+            tenure.since_s <= last_s and _gone_s(tenure.account) >= first_s
+            for email in self.homes(account)
+            for tenure in self.tenures[email]
+            if tenure.account is not account and email in self.homes(tenure.account)
+        )
+
+    def _meant(self, email: str, at_s: float, held: list[Tenure]) -> set[Key]:
+        own, past = ("email_id", email), [tenure for tenure in held if tenure.since_s <= at_s]
+        if not past or _gone_s(past[-1].account) <= at_s:
+            return {own}
+        last = past[-1]
+        taken = {("customer_id", last.account.id)}
+        before = [tenure for tenure in past[:-1] if tenure.account is not last.account and _gone_s(tenure.account) > last.since_s]
+        if last.until_s <= at_s:  # left, and nobody took it: what those who had it before left behind may still be meant
+            taken |= {("customer_id", tenure.account.id) for tenure in before if _gone_s(tenure.account) > at_s}
+        homes = self.homes(last.account)
+        if homes == {email}:
+            return taken
+        moved_in = taken if before else self._moved_in(email, last, held)
+        return taken | moved_in if email in homes else moved_in
+
+    def _moved_in(self, email: str, tenure: Tenure, held: list[Tenure]) -> set[Key]:
+        """An account moved to an e-mail: it means the account from then on, unless it had a profile of its own before."""
+        near, own, account = self._shop.seen_within_s, ("email_id", email), ("customer_id", tenure.account.id)
+        gone_s = max((at_s for at_s in self._deletions(own, email, held) if at_s < tenure.since_s), default=-1)
+        known_s = min((at_s for at_s, _ in self._facts[email] if int(at_s) > gone_s), default=float("inf"))
+        if known_s > tenure.since_s + near:
+            return {account}
+        return {own} if known_s < tenure.since_s - near else {account, own}
+
+    def _deletions(self, key: Key, email: str, held: list[Tenure]) -> list[int]:
+        """When the person whom the key means was deleted, in whole seconds."""
+        if key[0] == "customer_id":
+            account = self._shop.customers[key[1]]
+            return [] if account.deleted_s is None else [account.deleted_s]
+        return [
+            tenure.account.deleted_s
+            for tenure in held
+            if tenure.account.deleted_s is not None
+            and (email in self.homes(tenure.account) or clean(tenure.account.last.body["email"]) == email)
+            and not self._lives_there(email, tenure.account)
+        ]
+
+    def _lives_there(self, email: str, gone: Entity) -> bool:
+        """Whether another account that began with this e-mail outlived the deleted one: the profile stays that account's."""
+        return any(
+            email in self.homes(tenure.account) and tenure.since_s < _gone_s(gone) < _gone_s(tenure.account)
+            for tenure in self.tenures[email]
+            if tenure.account is not gone
+        )
+
+
+def _gone_s(account: Entity) -> float:
+    return float("inf") if account.deleted_s is None else account.deleted_ms / 1000

@@ -1,0 +1,41 @@
+"""The demo's life is the same again for the same seed, nothing in it is refused, and all that can happen happens."""
+
+from collections import Counter
+
+import msgspec
+import pytest
+
+import simulators.bigcommerce.carts
+import simulators.bigcommerce.customers
+import simulators.bigcommerce.orders  # noqa: F401 - what happens to a shop registers itself
+from ops.demo.shop_life import ShopLife
+from simulators.bigcommerce.actions import AnyAction
+from simulators.bigcommerce.knobs import Knobs
+from simulators.bigcommerce.shop import Shop, Store, apply
+
+ROUNDS, ACTIONS = 80, 6  # of 20 seconds
+
+
+def live(seed: int) -> tuple[ShopLife, Shop]:
+    shop = Shop(Store(hash="abc123", store_id=1, access_token="t"), Knobs(), lambda: 1_700_000_000_000, lambda *_: None, 1)
+    life = ShopLife(seed)
+    for _ in range(ROUNDS):
+        life.learn([apply(msgspec.convert(action, AnyAction), shop) for action in life.next_actions(ACTIONS)])
+    return life, shop
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_shop_refuses_nothing_and_no_two_live_accounts_share_an_email(seed: int):
+    _, shop = live(seed)
+    emails = [entity.body["email"].strip().lower() for entity in shop.entities["customer"].values() if entity.body]
+    assert len(emails) == len(set(emails))
+
+
+def test_the_same_seed_is_the_same_life():
+    assert live(7)[0].happened == live(7)[0].happened
+
+
+def test_everything_happens_in_a_few_lives():
+    happened = sum((Counter(live(seed)[0].happened) for seed in range(8)), Counter())
+    assert {"swap emails", "take left email", "take known email", "register left email", "come back", "use coupon"} <= happened.keys()
+    assert len(happened) == 22
