@@ -1,7 +1,6 @@
 """`topics`: creates what is missing, checks what is there, and lets new consumer groups begin at the beginning."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -11,9 +10,6 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
     CommitFailedError,
-    GroupCoordinatorNotAvailableError,
-    GroupLoadInProgressError,
-    NotCoordinatorForGroupError,
     for_code,
 )
 
@@ -82,7 +78,7 @@ async def create_topics(settings: Settings) -> Outcome:
             await _create(admin, settings, {checked.topic: wanted[checked.topic] for checked in missing})
             for checked in missing:
                 checked.result = "created"
-        outcome.groups = [group(settings.topic_prefix, stage) for stage in STAGES if await _begin_group(admin, settings, stage)]
+        outcome.groups = [group(settings.topic_prefix, stage) for stage in STAGES if await _begin_group(settings, stage)]
     return outcome
 
 
@@ -185,32 +181,14 @@ async def _correct(admin: AIOKafkaAdminClient, checked: Checked, topic: Topic) -
             raise for_code(code)(message)
 
 
-async def _begin_group(admin: AIOKafkaAdminClient, settings: Settings, stage: str) -> bool:
+async def _begin_group(settings: Settings, stage: str) -> bool:
     """Commits the beginning offset of every partition that a stage's group has no offset for; True if there was any."""
     name = group(settings.topic_prefix, stage)
-    await _coordinator_knows(admin, name)
     topics = [settings.topic_prefix + topic.name for topic in STAGES[stage]]
     try:
         return await commit_beginning_offsets(kafka_options(settings), name, topics) > 0
     except CommitFailedError:
         raise Unavailable(f"workers of {stage} run, and topics of theirs are new; stop them, then run `cartstream topics` again") from None
-
-
-async def _coordinator_knows(admin: AIOKafkaAdminClient, name: str) -> None:
-    """The broker that keeps a group's offsets has read them.
-
-    Until then, a while after it started, it answers an error which aiokafka 0.14 overlooks (it stands beside the partitions, not in
-    them) and takes for a group that never committed: its offsets would be set back to the beginning.
-    """
-    deadline = time.monotonic() + CREATE_S_MAX
-    while True:
-        with contextlib.suppress(GroupCoordinatorNotAvailableError, NotCoordinatorForGroupError, GroupLoadInProgressError):
-            [answer] = await admin.describe_consumer_groups([name])
-            if not answer.groups[0][0]:
-                return
-        if time.monotonic() > deadline:
-            raise Unavailable(f"Kafka has no coordinator for the group {name} after {CREATE_S_MAX:.0f} s; check its brokers")
-        await asyncio.sleep(0.2)
 
 
 def refusal(topics: Sequence[Checked]) -> str:

@@ -22,6 +22,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, KafkaTimeoutError
 
 from schemas.failures import Unavailable
+from streams.offsets import heed_group_errors
 
 log = structlog.get_logger()
 
@@ -109,6 +110,7 @@ class BatchConsumer:
         except BaseException:
             await self._consumer.stop()
             raise
+        heed_group_errors(self._consumer)
         # aiokafka (0.14, pinned) tells nobody when its last good heartbeat was; it looks the method up at each beat.
         coordinator = self._consumer._coordinator  # noqa: SLF001
         beat = coordinator._do_heartbeat  # noqa: SLF001

@@ -37,7 +37,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExists
 from prometheus_client import Counter, Gauge
 
 from schemas.topics import changelog
-from streams.offsets import partition_counts
+from streams.offsets import heed_group_errors, partition_counts
 
 FAUST = "0.15.3"
 if version("faust-streaming") != FAUST:
@@ -530,6 +530,7 @@ class _Listener(driver.ConsumerRebalanceListener):  # type: ignore[misc]
 class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     async def on_start(self) -> None:
         await super().on_start()
+        heed_group_errors(self._consumer)
         self._consumer._fetcher._fetch_max_wait_ms = FETCH_WAIT_MS  # Faust has 1.5 s, and no setting
         coordinator, alive = self._consumer._coordinator, self.app.engine.alive
         heartbeat = coordinator._do_heartbeat
