@@ -54,6 +54,7 @@ STOPPED, FAILED, RESTART = 0, 70, 75  # exit codes: asked to stop · a bug or a 
 BATCH_RECORDS_MAX = 500
 BATCH_WAIT_S = 0.01  # how long a batch that is not full waits for more: fewer, larger requests for a little latency
 COMMIT_S = 1.0  # a kill repeats at most what this long brings
+POLL_RECORDS_MAX = 100  # what Faust has taken and not handed on comes by before what the consumer was sent back for
 IDLE_S = 1.0  # after so long without a record, look whether the partitions have any
 STILL_S = 5.0  # after so long without one of a partition, while others are busy, look whether it has any
 SETTLE_S_MAX = 15.0  # between two times that one partition is sent back, at first IDLE_S
@@ -350,11 +351,13 @@ class Engine:
         """The consumer is sent back to the next offsets, or these move to where their partitions now begin."""
         now, back = time.monotonic(), []
         for tp in behind:
+            if not self._app.consumer._thread.stands_beyond(tp, self._next[tp]):
+                continue  # it is still to come; sent back again it would lose its place
             offset, tries, at = self._settled.get(tp, (-1, 0, 0.0))
             if offset != self._next[tp]:
                 tries = 0
             elif now - at < min(IDLE_S * 2 ** (tries - 1), SETTLE_S_MAX):
-                continue  # on its way: what comes meanwhile was fetched before; sent back too often it would never come
+                continue  # on its way through Faust: what comes meanwhile was taken before
             if tries == SETTLE_TRIES_MAX:
                 raise RuntimeError(f"{tp}: offset {self._next[tp]} does not come. Is the topic compacted, or written in transactions?")
             self._settled[tp] = self._next[tp], tries + 1, now
@@ -545,6 +548,17 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
         coordinator._do_heartbeat = noted_heartbeat
 
+    def stands_beyond(self, tp: Any, offset: int) -> bool:
+        """Whether this offset was handed to Faust already: it will not come again by itself."""
+        state = self._consumer._subscription.subscription.assignment.state_value(TopicPartition(tp.topic, tp.partition))
+        return bool(state.has_valid_position and state.position > offset)
+
+    async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Any:
+        fetched = consumer._fetcher._records
+        if fetched:  # each partition has its turn: aiokafka hands out all that it has of one before it goes to the next
+            fetched.move_to_end(next(iter(fetched)))
+        return await super()._fetch_records(consumer, *args, **kwargs)
+
     async def stop_fetching(self, partitions: Any) -> None:
         """The changelogs are recovered; Faust would go on fetching all that we write to them, and keep it."""
         await self.call_thread(self._pause, partitions)
@@ -620,7 +634,7 @@ def _make_app(engine: Engine) -> Any:
         topic_replication_factor=engine.replication,
         table_standby_replicas=0,
         stream_wait_empty=False,
-        broker_max_poll_records=BATCH_RECORDS_MAX,  # what Faust has taken and not handed on must come by before what it was sent back for
+        broker_max_poll_records=POLL_RECORDS_MAX,
         stream_buffer_maxsize=2 * BATCH_RECORDS_MAX,
         broker_commit_interval=COMMIT_S,
         broker_session_timeout=engine.session_timeout_s,
