@@ -37,10 +37,11 @@ class Answer(msgspec.Struct, frozen=True):
 class BigCommerce:
     """The connections to BigCommerce, one pool for all stores."""
 
-    def __init__(self, api: str) -> None:
-        """`api` is what stands before `/stores/…`."""
+    def __init__(self, api: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        """`api` is what stands before `/stores/…`; `transport` is httpx's own unless a test has another."""
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)  # each store is held to its three below
-        self.http = httpx.AsyncClient(base_url=api, timeout=TIMEOUTS, limits=limits, headers={"Accept": "application/json"})
+        headers = {"Accept": "application/json"}
+        self.http = httpx.AsyncClient(base_url=api, timeout=TIMEOUTS, limits=limits, headers=headers, transport=transport)
 
     async def __aenter__(self) -> Self:
         return self

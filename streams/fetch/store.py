@@ -252,7 +252,7 @@ class StoreFetch:
         now, queue = time.monotonic(), self.queues["customer"]
         ready: dict[str, asyncio.Future[None]] = {}
         for entry, what in made:
-            if isinstance(what, Reject) or not what.account or what.account in ready:
+            if entry.ended or isinstance(what, Reject) or not what.account or what.account in ready:  # ended: nothing of it is written
                 continue
             if queue.was_read(what.account, now - ACCOUNT_READ_S, what.account_since_ms):
                 continue
