@@ -52,6 +52,7 @@ def test_names_of_messages_are_told_apart():
         (encode(LOOK), [("schema", b"look-at/2")], "unknown schema 'look-at/2'"),
         (encode(LOOK), [("schema", b"page/1")], "unknown schema 'page/1'"),
         (encode(LOOK), [("schema", b"\xff")], "unknown schema"),
+        (encode(LOOK), [("schema", None)], "no schema header"),
         (b"{", [("schema", b"look-at/1")], "truncated"),
         (b"[]", [("schema", b"look-at/1")], "Expected `object`"),
         (b"", [("schema", b"look-at/1")], "truncated"),
@@ -91,4 +92,5 @@ def test_an_origin_is_handed_on_as_it_was(replay: str, observed_at_ms: int, caus
 def test_a_raw_record_is_its_own_cause():
     assert origin_of("t", 3, 9, 5, []) == Origin(cause="t/3/9", observed_at_ms=5)
     assert origin_of("t", 3, 9, 5, [("observed_at", b"soon")]) == Origin(cause="t/3/9", observed_at_ms=5)
+    assert origin_of("t", 3, 9, 5, [("observed_at", None), ("cause", None), ("replay", None)]) == Origin(cause="t/3/9", observed_at_ms=5)
     assert origin_of("t", 3, 9, 5, headers_of(LOOK, Origin(cause="", observed_at_ms=4))) == Origin(cause="t/3/9", observed_at_ms=4)

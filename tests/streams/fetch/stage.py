@@ -153,7 +153,7 @@ class Stage:
         name = self.settings.topic_prefix + topic.name
         return await self._producer.send_and_wait(name, encode(message), key.encode(), headers=list(headers))
 
-    async def write_raw(self, value: bytes, headers: Iterable[tuple[str, bytes]] = ()) -> None:
+    async def write_raw(self, value: bytes, headers: Iterable[tuple[str, bytes | None]] = ()) -> None:
         await self._producer.send_and_wait(self.settings.topic_prefix + WEBHOOKS.name, value, b"raw", headers=list(headers))
 
     # the shop's side

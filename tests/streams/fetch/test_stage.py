@@ -169,7 +169,7 @@ async def test_poison_is_dead_lettered_with_its_field_and_its_neighbours_go_on(s
         *(("store/order/updated", {"id": id}) for id in orders),
         ("store/cart/updated", {"id": "c-1"}),
     )
-    await stage.write_raw(b"{}")
+    await stage.write_raw(b"{}", [("schema", None), ("observed_at", None), ("cause", None)])
     stage.start()
     await stage.wait_until_done()
     found = [message for _, message, _ in await stage.written()]
