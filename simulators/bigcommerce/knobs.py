@@ -12,6 +12,8 @@ class Knobs(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     clock_offset_ms: int = 0
     """Added to the real time: set it back to write history, and to 0 for the present."""
 
+    stamp_lag_ms: Amount = 0
+    """A webhook is made, and stamped with its `created_at`, so much later than the change that it tells of (facts 1.2: 1 to 2 s)."""
     duplicate: Chance = 0
     """A delivery comes again, with the same hash, 100 to 1000 ms after the first."""
     delay: Chance = 0

@@ -5,7 +5,8 @@ Each record that names an id is a claim on it. A claim ends when a read shows wh
 1. A read will do from `until_ms` on (BigCommerce's clock). One that comes earlier may be stale; it is written at once all the
    same, and the id is read again when the time is there. At its first read a claim learns of the entity's own last change
    too, and waits for that to settle.
-2. Where the state is older than the change that the claim speaks of, it is read again soon, and once more when it is still older then.
+2. Where the state is older than the change that the claim speaks of, it is read again: soon, where that read came early, and once
+   more where it is still older when it should show.
 3. An id that is missing is read again soon, and ten seconds later; missing then, it is gone.
 4. A deletion that was told ends all claims at once; a read of that id under way is forgotten.
 
@@ -192,7 +193,7 @@ def _settled(claim: Claim, began_at: float, now: float, read_at_ms: int, modifie
     if claim.anew and claim.added_at > began_at:
         return False
     first = claim.added_at <= began_at and not claim.waited
-    if first and modified_ms < claim.changed_ms and not claim.stale:
+    if first and modified_ms < claim.changed_ms and read_at_ms < claim.until_ms and not claim.stale:
         claim.stale = True
         claim.due_at = now + SOON_S
         return False

@@ -133,17 +133,24 @@ class Stage:
 
     async def webhooks(self, *named: tuple[str, Any], store: str = STORE, at_ms: int | None = None) -> None:
         """Webhooks (scope, data) of now, or of `at_ms`, are on Kafka."""
-        now_ms = int(time.time() * 1000)
-        sent = []
-        for scope, data in named:
-            body = {"scope": scope, "data": data, "created_at": (at_ms or now_ms) // 1000, "producer": f"stores/{store.partition('.')[0]}"}
-            resource = scope.split("/")[1]
-            id = str(data["address"]["customer_id"] if "address" in data else data["id"])
-            message = WebhookReceived(
-                store=store, resource=resource, id=id, scope=scope, received_at_ms=now_ms, body=orjson.dumps(body).decode()
-            )
-            sent.append(self._send(WEBHOOKS, webhook_key(store, resource, id), message))
-        await asyncio.gather(*sent)
+        shared = {"created_at": (at_ms or int(time.time() * 1000)) // 1000, "producer": f"stores/{store.partition('.')[0]}"}
+        await asyncio.gather(*(self.deliver(orjson.dumps(shared | {"scope": scope, "data": data}), store) for scope, data in named))
+
+    async def deliver(self, body: bytes, store: str = STORE) -> None:
+        """A webhook as BigCommerce sends it is on Kafka."""
+        webhook = orjson.loads(body)
+        scope, data = webhook["scope"], webhook["data"]
+        resource = scope.split("/")[1]
+        id = str(data["address"]["customer_id"] if "address" in data else data["id"])
+        received_at_ms = int(time.time() * 1000)
+        message = WebhookReceived(store=store, resource=resource, id=id, scope=scope, received_at_ms=received_at_ms, body=body.decode())
+        await self._send(WEBHOOKS, webhook_key(store, resource, id), message)
+
+    async def hook(self, scope: str, destination: str) -> None:
+        """The simulator's webhooks of this scope go there."""
+        body = {"scope": scope, "destination": destination}
+        answer = await self.http.post(f"/stores/{HASH}/v3/hooks", json=body, headers={"x-auth-token": TOKEN})
+        answer.raise_for_status()
 
     async def _write(self, topic: Topic, key: str, message: Message) -> None:
         await self._send(topic, key, message)
