@@ -14,6 +14,7 @@ Each record that names an id is a claim on it. A claim ends when a read shows wh
 """
 
 import heapq
+import itertools
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -54,14 +55,11 @@ class Entry:
 
     id: str
     claims: list[Claim] = field(default_factory=list)
+    due_at: float = float("inf")  # the earliest of its claims
     reading: bool = False
     began_at: float = 0.0  # the last read
     missing_at: float | None = None  # when it was first found missing
     ended: bool = False
-
-    @property
-    def due_at(self) -> float:
-        return min(claim.due_at for claim in self.claims)
 
     @property
     def cause(self) -> Claim:
@@ -83,6 +81,9 @@ class Queue:
 
     def __init__(self) -> None:
         self.entries: dict[str, Entry] = {}
+        self._line: list[tuple[float, int, Entry]] = []
+        """A heap by due time. What does not hold any more of an entry stays in it until it comes to the front."""
+        self._numbers = itertools.count()
         self._lately: OrderedDict[str, _Last] = OrderedDict()
 
     def add(self, id: str, claim: Claim, now: float) -> bool:
@@ -96,7 +97,10 @@ class Queue:
         ):
             return False
         claim.added_at = claim.due_at = now
-        self.entries.setdefault(id, Entry(id)).claims.append(claim)
+        entry = self.entries.setdefault(id, Entry(id))
+        entry.claims.append(claim)
+        if now < entry.due_at:
+            self._line_up(entry, now)
         return True
 
     def was_read(self, id: str, since_at: float, since_ms: int) -> bool:
@@ -106,24 +110,26 @@ class Queue:
 
     def due_in(self, now: float) -> float | None:
         """Seconds until an id is due, 0 or less when one is; None when there is none."""
-        due_at = min((entry.due_at for entry in self.entries.values() if not entry.reading), default=None)
-        return None if due_at is None else due_at - now
+        first = self._first()
+        return first.due_at - now if first else None
 
     def take(self, now: float, ids_max: int) -> list[Entry]:
         """The ids that are due, the longest waiting first; they count as being read until they are settled, missing or released."""
-        due = (entry for entry in self.entries.values() if not entry.reading and entry.due_at <= now)
-        taken = heapq.nsmallest(ids_max, due, key=lambda entry: entry.due_at)
-        for entry in taken:
+        taken: list[Entry] = []
+        while len(taken) < ids_max and (entry := self._first()) and entry.due_at <= now:
             entry.reading, entry.began_at = True, now
+            taken.append(entry)
         return taken
 
     def release(self, entry: Entry) -> None:
         """It was not read after all, and is due as before."""
-        entry.reading = False
+        if entry.reading and not entry.ended:
+            entry.reading = False
+            self._line_up(entry)
 
     def settle(self, entry: Entry, now: float, read_at_ms: int, modified_ms: int) -> list[Claim]:
         """The entry was read, and what was read is written: the claims for which it will do. The others are due later."""
-        entry.missing_at = None
+        entry.missing_at, entry.reading = None, False
         done = [claim for claim in entry.claims if _settled(claim, entry.began_at, now, read_at_ms, modified_ms)]
         self._remember(entry.id, _Last(entry.began_at, read_at_ms, modified_ms))
         return self._end(entry, done)
@@ -146,10 +152,11 @@ class Queue:
 
     def give_up(self, entry: Entry) -> list[Claim]:
         """The read was the last word: its claims. Those that came during the read want one of their own."""
+        entry.reading = False
         return self._end(entry, [claim for claim in entry.claims if claim.added_at <= entry.began_at])
 
     def end_alongs(self, entry: Entry) -> list[Claim]:
-        """The entry was missing for now: claims that came along with another entity do not wait."""
+        """The entry cannot be had for now: claims that came along with another entity do not wait."""
         return self._end(entry, [claim for claim in entry.claims if claim.on_done])
 
     def tell_gone(self, id: str, now: float) -> list[Claim]:
@@ -161,16 +168,27 @@ class Queue:
     def forget(self, is_lost: Callable[[Claim], bool]) -> None:
         """Claims of records that are not ours any more are dropped."""
         for entry in list(self.entries.values()):
-            lost = [claim for claim in entry.claims if not claim.on_done and is_lost(claim)]
-            reading = entry.reading
-            self._end(entry, lost)
-            entry.reading = reading and not entry.ended
+            self._end(entry, [claim for claim in entry.claims if not claim.on_done and is_lost(claim)])
+
+    def _line_up(self, entry: Entry, due_at: float | None = None) -> None:
+        entry.due_at = min(claim.due_at for claim in entry.claims) if due_at is None else due_at
+        heapq.heappush(self._line, (entry.due_at, next(self._numbers), entry))
+
+    def _first(self) -> Entry | None:
+        """The entry that is due first of those that are not being read."""
+        while self._line:
+            due_at, _, entry = self._line[0]
+            if not entry.ended and not entry.reading and entry.due_at == due_at:
+                return entry
+            heapq.heappop(self._line)
+        return None
 
     def _end(self, entry: Entry, done: list[Claim]) -> list[Claim]:
-        entry.reading = False
         ended = set(done)
         entry.claims = [claim for claim in entry.claims if claim not in ended]
-        if not entry.claims:
+        if entry.claims:
+            self._line_up(entry)
+        else:
             entry.ended = True
             self.entries.pop(entry.id, None)
         return done

@@ -111,6 +111,18 @@ def test_an_id_is_never_taken_twice_at_a_time():
     assert [e.id for e in queue.take(10.4, 10)] == ["7"]
 
 
+def test_the_longest_waiting_are_taken_first_and_each_once():
+    queue = Queue()
+    for id, now in (("7", 12.0), ("5", 11.0), ("6", 11.5), ("5", 13.0)):
+        queue.add(id, webhook(id, created=now), now)
+    [first] = queue.take(13.0, 1)
+    assert (first.id, queue.due_in(13.0)) == ("5", -1.5)
+    assert [entry.id for entry in queue.take(13.0, 10)] == ["6", "7"]
+    assert queue.due_in(13.0) is None
+    queue.release(first)
+    assert queue.take(13.0, 10) == [first]
+
+
 def test_a_record_that_comes_during_a_read_wants_another_unless_that_read_began_well_after_its_change():
     queue = Queue()
     queue.add("7", webhook("a", created=1), now=10.0)
