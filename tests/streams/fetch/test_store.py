@@ -2,27 +2,29 @@
 
 import asyncio
 import itertools
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import httpx
 import pytest
+from msgspec.structs import replace
 from pydantic import SecretStr
 
 from bigcommerce.client import BigCommerce
 from schemas.directory import Directory
-from schemas.entities import CartGone, CartState
+from schemas.entities import CartGone, CartState, CustomerState, OrderState
 from schemas.records import Decoder, Message, Origin
 from schemas.settings import Settings
 from schemas.stores import Store
 from schemas.topics import CHECKOUTS, TOPICS
 from streams.fetch.rules.route import RESOURCES, Look, Told
-from streams.fetch.store import StoreFetch
+from streams.fetch.store import SIDE_BY_SIDE, StoreFetch
 from streams.fetch.writer import Writer
 from tests.streams.fetch.stage import SECRET_KEY, STORE, TOKEN
 
-DEADLINE_S = 20
+DEADLINE_S = 30
 DATE = "Tue, 14 Nov 2023 22:13:20 GMT"
 READ_AT_MS = 1_700_000_000_000
 EARLIER = "2020-01-01T00:00:00Z"
@@ -58,8 +60,8 @@ class Kafka:
 class OneStore:
     """A store with its reads under way, and what came of them."""
 
-    def __init__(self, fetch: StoreFetch, kafka: Kafka, done: list[Record], running: asyncio.Task[None]) -> None:
-        self.fetch, self.kafka, self.done, self._running = fetch, kafka, done, running
+    def __init__(self, fetch: StoreFetch, directory: Directory, kafka: Kafka, done: list[Record], running: asyncio.Task[None]) -> None:
+        self.fetch, self._directory, self.kafka, self.done, self._running = fetch, directory, kafka, done, running
         self._offsets = itertools.count()
 
     def record(self) -> Record:
@@ -71,6 +73,13 @@ class OneStore:
 
     def written(self, kind: type) -> list[Any]:
         return [message for message in self.kafka.written if type(message) is kind]
+
+    def ids(self, kind: type) -> set[str]:
+        return {message.id for message in self.written(kind)}
+
+    def mend_access(self) -> None:
+        """The merchant signed in again."""
+        self._directory.by_store[STORE] = replace(self._directory.by_store[STORE])
 
     async def until(self, holds: Callable[[], object]) -> None:
         async with asyncio.timeout(DEADLINE_S):
@@ -102,7 +111,7 @@ async def one_store(answer: Answer) -> AsyncIterator[OneStore]:
 
         running = asyncio.create_task(run())
         try:
-            yield OneStore(fetch, kafka, done, running)
+            yield OneStore(fetch, directory, kafka, done, running)
         finally:
             running.cancel()
             await asyncio.wait({running})
@@ -110,6 +119,15 @@ async def one_store(answer: Answer) -> AsyncIterator[OneStore]:
 
 def cart(id: str, customer_id: int = 0) -> dict[str, Any]:
     return {"data": {"id": id, "customer_id": customer_id, "updated_time": EARLIER, "version": 1}}
+
+
+def order(id: str, customer_id: int = 0) -> dict[str, Any]:
+    times = {"date_created": EARLIER, "date_modified": EARLIER}
+    return {"id": int(id), "customer_id": customer_id, "status_id": 11, "products": [], **times}
+
+
+def customer(id: str, **more: Any) -> dict[str, Any]:
+    return {"id": int(id), "email": "jane@example.com", "date_created": EARLIER, "date_modified": EARLIER, **more}
 
 
 @pytest.mark.parametrize("ended_by", ["a deletion that is told", "a partition that goes"])
@@ -134,3 +152,69 @@ async def test_an_entity_with_an_account_may_end_while_it_is_read(ended_by: str)
         store.look("cart", "c-2")
         await store.until(lambda: store.written(CartState))
         assert [state.id for state in store.written(CartState)] == ["c-2"]
+
+
+async def test_carts_that_wait_for_their_next_try_hold_back_no_others():
+    others = {f"c-{n}" for n in range(3, 23)}
+
+    async def answer(path: str, query: dict[str, str]) -> Any:
+        id = path.rpartition("/")[2]
+        return cart(id) if id in others or others <= store.ids(CartState) else 503
+
+    async with one_store(answer) as store:
+        store.look("cart", *(f"c-{n}" for n in range(23)))
+        await store.until(lambda: len(store.done) == 23)
+
+
+@pytest.mark.parametrize("apart", [1000, 1], ids=["scattered", "left out by lists"])
+async def test_orders_that_wait_for_their_next_try_hold_back_no_others(apart: int):
+    ids = [str(n * apart) for n in range(1, 24)]
+    others = set(ids[3:])
+
+    async def answer(path: str, query: dict[str, str]) -> Any:
+        if path == "/v2/orders":
+            return []
+        id = path.rpartition("/")[2]
+        return order(id) if id in others or others <= store.ids(OrderState) else 503
+
+    async with one_store(answer) as store:
+        store.look("order", *ids)
+        await store.until(lambda: len(store.done) == 23)
+
+
+async def test_when_access_is_lost_what_waits_is_not_tried_one_by_one():
+    calls = Counter[str]()
+
+    async def answer(path: str, query: dict[str, str]) -> Any:
+        calls[path.split("/")[2]] += 1
+        return 401
+
+    async with one_store(answer) as store:
+        store.look("order", *(str(n * 1000) for n in range(1, 101)))
+        store.look("cart", *(f"c-{n}" for n in range(100)))
+        await store.until(lambda: store.fetch._is_shut("order") and store.fetch._is_shut("cart"))
+        await asyncio.sleep(1)
+    assert all(count <= SIDE_BY_SIDE for count in calls.values()), calls
+
+
+async def test_where_accounts_may_not_be_read_their_carts_and_orders_are():
+    may_read = False
+
+    async def answer(path: str, query: dict[str, str]) -> Any:
+        if path == "/v3/customers":
+            return {"data": [customer(id) for id in query["id:in"].split(",")]} if may_read else 403
+        id = path.rpartition("/")[2]
+        return cart(id, customer_id=7) if "carts" in path else order(id, customer_id=7)
+
+    async with one_store(answer) as store:
+        store.look("customer", "5")
+        store.look("cart", "c-1", "c-2")
+        store.look("order", "1000", "2000")
+        await store.until(lambda: len(store.done) == 4)
+        store.look("cart", "c-3")
+        await store.until(lambda: len(store.done) == 5)
+        assert not store.written(CustomerState)
+        may_read = True
+        store.mend_access()
+        await store.until(lambda: len(store.done) == 6)
+    assert [state.id for state in store.written(CustomerState)] == ["5"]
