@@ -252,7 +252,7 @@ class StoreFetch:
         for entry in entries:
             if entry.ended:
                 continue
-            if not queue.missing(entry, time.monotonic()):
+            if not queue.missing(entry, time.monotonic(), read_at_ms):
                 queue.release(entry)
                 self._end(resource, queue.end_alongs(entry), "gone")
                 continue
@@ -275,10 +275,10 @@ class StoreFetch:
         for entry, what in made:
             if entry.ended or isinstance(what, Reject) or not what.account or what.account in ready:  # ended: nothing of it is written
                 continue
-            if queue.was_read(what.account, now - ACCOUNT_READ_S, what.account_since_ms):
+            if queue.was_read(what.account, now - ACCOUNT_READ_S, what.account_since_ms, or_missing=True):
                 continue
             future = asyncio.get_running_loop().create_future()
-            claim = Claim(entry.cause.record, entry.cause.origin, 0, on_done=partial(_ready, future))
+            claim = Claim(entry.cause.record, entry.cause.origin, 0, anew=True, on_done=partial(_ready, future))
             if self._add("customer", what.account, claim):
                 ready[what.account] = future
         await asyncio.gather(*ready.values())

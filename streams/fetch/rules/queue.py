@@ -69,11 +69,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class _Last:
-    """What is remembered of an id that is not waited for any more. `modified_ms` None: a deletion that was told."""
+    """What the last read of an id showed. `modified_ms` None: none was needed, a deletion was told."""
 
     at: float
     read_at_ms: int
     modified_ms: int | None
+    missing: bool = False
 
 
 class Queue:
@@ -93,6 +94,7 @@ class Queue:
             last
             and not claim.origin.replay
             and not claim.anew
+            and not last.missing
             and (last.modified_ms is None or _will_do(claim, last.read_at_ms, last.modified_ms))
         ):
             return False
@@ -103,10 +105,12 @@ class Queue:
             self._line_up(entry, now)
         return True
 
-    def was_read(self, id: str, since_at: float, since_ms: int) -> bool:
-        """Whether it was read since, or is gone for good."""
+    def was_read(self, id: str, since_at: float, since_ms: int, *, or_missing: bool = False) -> bool:
+        """Whether a read since then showed it, or is not needed: it is gone for good. `or_missing`: or did not find it."""
         last = self._lately.get(id)
-        return last is not None and (last.modified_ms is None or (last.at >= since_at and last.read_at_ms >= since_ms))
+        if last is None or (last.missing and not or_missing):
+            return False
+        return last.modified_ms is None or (last.at >= since_at and last.read_at_ms >= since_ms)
 
     def due_in(self, now: float) -> float | None:
         """Seconds until an id is due, 0 or less when one is; None when there is none."""
@@ -134,11 +138,12 @@ class Queue:
         self._remember(entry.id, _Last(entry.began_at, read_at_ms, modified_ms))
         return self._end(entry, done)
 
-    def missing(self, entry: Entry, now: float) -> bool:
+    def missing(self, entry: Entry, now: float, read_at_ms: int) -> bool:
         """The entry was not there. True when it is gone: it was missing again, ten seconds after the first time.
 
         A look soon after the first tells one that reads do not show yet from one that is gone.
         """
+        self._remember(entry.id, _Last(entry.began_at, read_at_ms, 0, missing=True))
         if entry.missing_at is None:
             entry.missing_at = now
             next_at = now + SOON_S

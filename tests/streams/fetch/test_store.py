@@ -218,3 +218,39 @@ async def test_where_accounts_may_not_be_read_their_carts_and_orders_are():
         store.mend_access()
         await store.until(lambda: len(store.done) == 6)
     assert [state.id for state in store.written(CustomerState)] == ["5"]
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize(("remembered_s", "calls"), [(600.0, 1), (0.0, 2)])
+async def test_an_account_is_read_along_again_when_that_was_some_time_ago(
+    monkeypatch: pytest.MonkeyPatch, there: bool, remembered_s: float, calls: int
+):
+    monkeypatch.setattr("streams.fetch.store.ACCOUNT_READ_S", remembered_s)
+    asked: list[str] = []
+
+    async def answer(path: str, query: dict[str, str]) -> Any:
+        if path == "/v3/customers":
+            asked.append(query["id:in"])
+            return {"data": [customer("7")] if there else []}
+        return cart(path.rpartition("/")[2], customer_id=7)
+
+    async with one_store(answer) as store:
+        for n in (1, 2):
+            store.look("cart", f"c-{n}")
+            await store.until(lambda n=n: len(store.done) == n)
+    assert asked == ["7"] * calls
+
+
+async def test_an_account_that_was_missing_is_still_read_for_its_own_webhook():
+    there: list[dict[str, Any]] = []
+
+    async def answer(path: str, query: dict[str, str]) -> Any:
+        return {"data": there} if path == "/v3/customers" else cart(path.rpartition("/")[2], customer_id=7)
+
+    async with one_store(answer) as store:
+        store.look("cart", "c-1")
+        await store.until(lambda: len(store.done) == 1)
+        there.append(customer("7"))
+        store.look("customer", "7")
+        await store.until(lambda: len(store.done) == 2)
+    assert store.ids(CustomerState) == {"7"}

@@ -163,15 +163,15 @@ def test_missing_twice_ten_seconds_apart_is_gone():
     queue = Queue()
     queue.add("7", webhook("a", created=10), now=10.0)
     [entry] = queue.take(10.0, 10)
-    assert not queue.missing(entry, 10.2)
+    assert not queue.missing(entry, 10.2, date(10.2))
     queue.release(entry)
     assert queue.take(10.1 + SOON_S, 10) == []
     [entry] = queue.take(10.3 + SOON_S, 10)
-    assert not queue.missing(entry, 10.4 + SOON_S)
+    assert not queue.missing(entry, 10.4 + SOON_S, date(10.4 + SOON_S))
     queue.release(entry)
     assert queue.take(10.1 + MISSING_S, 10) == []
     [entry] = queue.take(10.3 + MISSING_S, 10)
-    assert queue.missing(entry, 20.5)
+    assert queue.missing(entry, 20.5, date(20.5))
     assert records(queue.give_up(entry)) == ["a"]
 
 
@@ -179,21 +179,21 @@ def test_a_new_record_asks_for_a_missing_id_at_once_but_that_does_not_make_it_go
     queue = Queue()
     queue.add("7", webhook("a", created=10), now=10.0)
     [entry] = queue.take(10.0, 10)
-    queue.missing(entry, 10.0)
+    queue.missing(entry, 10.0, date(10.0))
     queue.release(entry)
     queue.add("7", webhook("b", created=12), now=12.0)
     [entry] = queue.take(12.0, 10)
-    assert not queue.missing(entry, 12.0)
+    assert not queue.missing(entry, 12.0, date(12.0))
     queue.release(entry)
     [entry] = queue.take(20.0, 10)
-    assert queue.missing(entry, 20.0)
+    assert queue.missing(entry, 20.0, date(20.0))
 
 
 def test_an_id_that_was_missing_and_comes_back_begins_anew():
     queue = Queue()
     queue.add("7", webhook("a", created=10), now=10.0)
     [entry] = queue.take(10.0, 10)
-    queue.missing(entry, 10.0)
+    queue.missing(entry, 10.0, date(10.0))
     queue.release(entry)
     assert read(queue, 20.0, modified=10) == ["a"]
     assert queue.entries == {}
@@ -235,13 +235,24 @@ def test_what_was_read_along_ends_at_the_first_read_or_the_first_miss():
     queue.add("7", Claim("order", Origin("", 0), 0, on_done=lambda: None), now=10.0)
     queue.add("7", webhook("a", created=10), now=10.0)
     [entry] = queue.take(10.0, 10)
-    assert not queue.missing(entry, 10.0)
+    assert not queue.missing(entry, 10.0, date(10.0))
     assert records(queue.end_alongs(entry)) == ["order"]
     queue.tell_gone("7", 10.1)
     queue.add("8", Claim("order", Origin("", 0), 0, on_done=lambda: None), now=11.0)
     assert read(queue, 11.0, modified=11) == ["order"]
     assert queue.was_read("8", since_at=5.0, since_ms=date(11))
     assert not queue.was_read("8", since_at=5.0, since_ms=date(12))
+
+
+def test_what_was_missing_is_remembered_and_read_for_a_record_that_comes_later():
+    queue = Queue()
+    queue.add("7", Claim("order", Origin("", 0), 0, on_done=lambda: None), now=10.0)
+    [entry] = queue.take(10.0, 10)
+    queue.missing(entry, 10.0, date(10))
+    queue.end_alongs(entry)
+    assert not queue.was_read("7", since_at=5.0, since_ms=date(10))
+    assert queue.was_read("7", since_at=5.0, since_ms=date(10), or_missing=True)
+    assert queue.add("7", look_at("a", at=10), now=11.0)
 
 
 def test_a_read_that_was_the_last_word_leaves_the_records_that_came_during_it():
