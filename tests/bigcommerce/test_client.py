@@ -3,10 +3,12 @@
 import asyncio
 import time
 
+import httpx
 import pytest
 import stamina
 
 from bigcommerce.client import CALLS_AT_ONCE_MAX, BigCommerce, StoreApi
+from bigcommerce.quota import LEFT, QUOTA, RESET
 from schemas.failures import AccessLost, QuotaSpent, Reject, Unavailable
 from tests.bigcommerce.conftest import Shop
 
@@ -107,3 +109,33 @@ async def test_the_last_calls_of_a_window_are_spread_so_that_it_is_never_spent(s
     for _ in range(20):
         await api.get(*CUSTOMERS)
     assert (await shop.calls()).get("GET /v3/customers 429", 0) == 0
+
+
+@pytest.mark.parametrize(
+    "earlier",
+    [httpx.Response(502), httpx.Response(200, json={}, headers={RESET: "900", LEFT: "140", QUOTA: "150"})],
+    ids=["without headers", "with plenty left"],
+)
+async def test_the_answer_to_an_earlier_call_does_not_undo_the_wait_after_a_429(earlier: httpx.Response):
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    asked_at: list[float] = []
+
+    async def answer(_: httpx.Request) -> httpx.Response:
+        asked_at.append(time.monotonic())
+        if len(asked_at) == 1:
+            begun.set()
+            await go_on.wait()
+            return earlier
+        return httpx.Response(429, headers={RESET: "1500", LEFT: "0", QUOTA: "150"}) if len(asked_at) == 2 else httpx.Response(204)
+
+    async with BigCommerce("http://bigcommerce", httpx.MockTransport(answer)) as bigcommerce:
+        api = StoreApi(bigcommerce, "abc123", lambda: "token")
+        first = asyncio.create_task(api.try_get(*CUSTOMERS))
+        await begun.wait()
+        with pytest.raises(QuotaSpent):
+            await api.try_get(*CUSTOMERS)
+        go_on.set()
+        await asyncio.wait({first})
+        assert first.exception() or first.result()
+        await api.try_get(*CUSTOMERS)
+    assert asked_at[2] - asked_at[1] >= 1.5
