@@ -122,7 +122,8 @@ async def _read_pages(api: StoreApi, endpoint: str, path: str, params: dict[str,
         answer = await api.get(endpoint, path, params | {"limit": str(IDS_PER_CALL_MAX)} | ({"page": str(page)} if page > 1 else {}))
         part = _decode(answer, _ListV3)
         raws += part.data
-        read_at_ms, pages = read_at_ms or answer.read_at_ms, part.meta.pagination.total_pages
+        read_at_ms = read_at_ms or answer.read_at_ms
+        pages = part.meta.pagination.total_pages if part.data else 0  # an empty page is the last one, whatever the total says
     return raws, read_at_ms
 
 

@@ -1,11 +1,12 @@
 """Reads against the BigCommerce simulator."""
 
+import httpx
 import orjson
 import pytest
 
 from bigcommerce.attributes import AttributeNames
 from bigcommerce.carts import parse_cart
-from bigcommerce.client import StoreApi
+from bigcommerce.client import BigCommerce, StoreApi
 from bigcommerce.customers import parse_customer
 from bigcommerce.orders import parse_order
 from bigcommerce.reads import read_cart, read_customers, read_order, read_orders, read_subscribers
@@ -66,6 +67,20 @@ async def test_pages_smaller_than_asked_for_leave_nothing_out(shop: Shop, api: S
     made = await shop.act(*({"action": "create_customer", "email": f"c{n}@example.com"} for n in range(5)))
     read = await read_customers(api, [str(answer["id"]) for answer in made])
     assert len(read.found) == 5
+
+
+async def test_an_empty_page_is_the_last_one_whatever_the_total_says():
+    asked = 0
+
+    async def answer(_: httpx.Request) -> httpx.Response:
+        nonlocal asked
+        asked += 1
+        assert asked < 10
+        return httpx.Response(200, json={"data": [], "meta": {"pagination": {"total_pages": 999_999_999}}})
+
+    async with BigCommerce("http://bigcommerce", httpx.MockTransport(answer)) as bigcommerce:
+        read = await read_customers(StoreApi(bigcommerce, "abc123", lambda: "token"), ["1"])
+    assert (read.found, asked) == ({}, 1)
 
 
 async def test_a_cart_is_read_or_is_not_there(shop: Shop, api: StoreApi):
