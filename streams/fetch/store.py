@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -201,25 +201,17 @@ class StoreFetch:
 
     async def _call(self, call: ReadCall, entries: list[Entry]) -> Read:
         ids = [entry.id for entry in entries]
-        tries = UNREADABLE_TRIES if len(ids) == 1 else 1
-        for attempt in range(1, tries + 1):
-            try:
-                return await call(self._api, ids)
-            except Undecodable:
-                if attempt == tries:
-                    raise
-                await asyncio.sleep(attempt)  # what stands between us and BigCommerce may break an answer too
-        raise AssertionError("it was tried at least once")
+        return await _when_readable(lambda: call(self._api, ids), tries=UNREADABLE_TRIES if len(ids) == 1 else 1)
 
     # writes: effects first, acknowledgement last
 
     async def _write(self, resource: str, made: list[tuple[Entry, Made | Reject]], read_at_ms: int) -> None:
         await self._read_accounts(made)
+        made = await self._with_names(made)
         sent = []
         for entry, what in made:
-            named = await self._with_names(what) if isinstance(what, Made) and what.attributes else what
             if not entry.ended:  # else its deletion was told meanwhile
-                sent.append((entry, *await self._send(resource, entry, named)))
+                sent.append((entry, *await self._send(resource, entry, what)))
         await asyncio.gather(*(future for *_, future in sent))
         queue = self.queues[resource]
         for entry, what, _ in sent:
@@ -283,12 +275,15 @@ class StoreFetch:
                 ready[what.account] = future
         await asyncio.gather(*ready.values())
 
-    async def _with_names(self, made: Made) -> Made | Reject:
-        assert isinstance(made.state, CustomerState)
+    async def _with_names(self, made: list[tuple[Entry, Made | Reject]]) -> list[tuple[Entry, Made | Reject]]:
+        """Customers have the names of their attributes. Where these cannot be read, one whose attributes are not known is rejected."""
+        unreadable: Reject | None = None
+        wanted = frozenset[str]().union(*(what.attributes for _, what in made if isinstance(what, Made)))
         try:
-            return replace(made, state=replace(made.state, attribute_names=await self._names.of(made.attributes)))
+            await _when_readable(lambda: self._names.learn(wanted))
         except Reject as error:
-            return error
+            unreadable = error
+        return [(entry, _named(what, self._names.known, unreadable)) for entry, what in made]
 
     async def _put(self, topic: Any, key: str, message: Any, origin: Origin) -> asyncio.Future[Any]:
         sent = await self._writer.put(topic, key, message, origin)
@@ -312,6 +307,25 @@ def _make(store: str, resource: str, id: str, read: Read) -> Made | Reject:
         return make_state(store, resource, id, read.found[id], read.read_at_ms)
     except Undecodable as error:
         return error
+
+
+def _named(made: Made | Reject, known: Mapping[str, str], unreadable: Reject | None) -> Made | Reject:
+    if isinstance(made, Reject) or not made.attributes:
+        return made
+    assert isinstance(made.state, CustomerState)
+    names = {id: known[id] for id in made.attributes if id in known}
+    if unreadable and len(names) < len(made.attributes):
+        return unreadable
+    return replace(made, state=replace(made.state, attribute_names=names))
+
+
+async def _when_readable(call: Callable[[], Awaitable[T]], tries: int = UNREADABLE_TRIES) -> T:
+    """Raises Undecodable for an answer that stays so: what stands between us and BigCommerce may break one too."""
+    for attempt in range(1, tries):
+        with contextlib.suppress(Undecodable):
+            return await call()
+        await asyncio.sleep(attempt)
+    return await call()
 
 
 def _halves(entries: list[Entry]) -> tuple[list[Entry], list[Entry]]:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from pydantic import SecretStr
 
 from bigcommerce.client import BigCommerce
+from schemas.dead_letters import DeadLetter
 from schemas.directory import Directory
 from schemas.entities import CartGone, CartState, CustomerState, OrderState
 from schemas.records import Decoder, Message, Origin
@@ -254,3 +255,23 @@ async def test_an_account_that_was_missing_is_still_read_for_its_own_webhook():
         store.look("customer", "7")
         await store.until(lambda: len(store.done) == 2)
     assert store.ids(CustomerState) == {"7"}
+
+
+@pytest.mark.parametrize(("broken", "calls", "rejected"), [(1, 2, set()), (100, 3, {"1", "2", "3"})])
+async def test_an_unreadable_list_of_attributes_is_asked_for_again_once_for_all_customers(broken: int, calls: int, rejected: set[str]):
+    asked = 0
+
+    async def answer(path: str, query: dict[str, str]) -> Any:
+        nonlocal asked
+        if path == "/v3/customers/attributes":
+            asked += 1
+            return {"data": "?" if asked <= broken else [{"id": 9, "name": "size"}]}
+        attributes = [{"attribute_id": 9, "attribute_value": "L"}]
+        return {"data": [customer(id, attributes=attributes if id != "4" else []) for id in query["id:in"].split(",")]}
+
+    async with one_store(answer) as store:
+        store.look("customer", "1", "2", "3", "4")
+        await store.until(lambda: len(store.done) == 4)
+    assert store.ids(CustomerState) == {"1", "2", "3", "4"} - rejected
+    assert len(store.written(DeadLetter)) == len(rejected)
+    assert asked == calls
