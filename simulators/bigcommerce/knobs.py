@@ -1,6 +1,6 @@
 """How the platform misbehaves. All chances are from 0 to 1, drawn from the seed; by default it behaves."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -51,4 +51,6 @@ class Knobs(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """The work is done, then the connection breaks in the middle of the answer."""
     throttle: Chance = 0
     """429 without rate headers."""
+    forbidden_status: Literal[401, 403] = 403
+    """What a call without its permission gets: 401 is after the app's scopes changed, until the merchant consents (facts 2.1)."""
     quota_window_ms: Annotated[int, msgspec.Meta(gt=0)] = 30_000

@@ -23,10 +23,13 @@ async def test_an_answer_carries_its_body_and_bigcommerces_time(shop: Shop, api:
     assert abs(answer.read_at_ms + hour_ms - time.time() * 1000) < 60_000
 
 
-async def test_a_wrong_token_and_a_missing_permission_are_lost_access(shop: Shop, api: StoreApi):
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_wrong_token_and_a_missing_permission_are_lost_access(shop: Shop, api: StoreApi, status: int):
+    await shop.knobs(forbidden_status=status)
     await shop.change(forbidden=["customers"])
     with pytest.raises(AccessLost):
         await api.get(*CUSTOMERS)
+    assert await shop.calls() == {f"GET /v3/customers {status}": 1}
     shop.token = "revoked"
     with pytest.raises(AccessLost):
         await api.get("orders/one", "/v2/orders/1")
