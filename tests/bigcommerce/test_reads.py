@@ -1,5 +1,7 @@
 """Reads against the BigCommerce simulator."""
 
+from typing import Any
+
 import httpx
 import orjson
 import pytest
@@ -33,6 +35,24 @@ async def test_customers_come_with_addresses_attributes_and_form_fields(shop: Sh
     names = AttributeNames(api)
     await names.learn(customer.attributes.keys())
     assert names.known == {next(iter(customer.attributes)): "size"}
+
+
+async def test_more_addresses_and_attributes_than_a_customer_shows_are_read_for_all_customers_at_once(shop: Shop, api: StoreApi):
+    def create(n: int, addresses: int, attributes: int) -> dict[str, Any]:
+        details = {
+            "addresses": [{"city": f"{n}.{k}"} for k in range(addresses)],
+            "attributes": {f"a{k}": f"{n}" for k in range(attributes)},
+        }
+        return {"action": "create_customer", "email": f"c{n}@example.com", **details}
+
+    made = await shop.act(create(0, 2, 10), create(1, 12, 2), create(2, 11, 15))
+    read = await read_customers(api, [str(answer["id"]) for answer in made])
+    customers = [parse_customer(body) for body in read.found.values()]
+    assert [customer.address and customer.address.city for customer in customers] == ["0.0", "1.0", "2.0"]
+    assert [set(customer.attributes.values()) for customer in customers] == [{"0"}, {"1"}, {"2"}]
+    assert [len(customer.attributes) for customer in customers] == [10, 2, 15]
+    lists = ("", "/addresses", "/attribute-values")
+    assert await shop.calls() == {f"GET /v3/customers{name} 200": 1 for name in lists}
 
 
 async def test_a_customer_nobody_asked_for_is_not_taken_for_one_that_was(shop: Shop, api: StoreApi):
