@@ -21,7 +21,7 @@ def test_every_message_comes_back_from_its_record_as_it_was(kind: type[Message])
     decoder = Decoder([kind])
 
     @given(any_message(kind))
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     def holds(message: Message) -> None:
         assert decoder.decode(encode(message), headers_of(message, ORIGIN)) == message
 
@@ -31,7 +31,7 @@ def test_every_message_comes_back_from_its_record_as_it_was(kind: type[Message])
 @pytest.mark.parametrize("kind", messages(), ids=lambda kind: kind.name)
 def test_a_field_that_a_later_release_adds_is_ignored(kind: type[Message]):
     @given(any_message(kind))
-    @settings(max_examples=5, deadline=None)
+    @settings(max_examples=5)
     def holds(message: Message) -> None:
         later = msgspec.json.encode({**msgspec.json.decode(encode(message)), "a_later_field": {"x": [1]}})
         assert Decoder([kind]).decode(later, headers_of(message, ORIGIN)) == message
@@ -70,7 +70,6 @@ def test_what_is_not_a_known_message_is_undecodable(value: bytes | None, headers
 
 
 @given(st.binary(), st.binary())
-@settings(deadline=None)
 def test_any_bytes_are_a_message_or_undecodable(value: bytes, schema: bytes):
     for header in (schema, b"look-at/1", b"webhook-received/1"):
         with contextlib.suppress(Undecodable):
