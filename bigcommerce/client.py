@@ -76,8 +76,9 @@ class StoreApi:
     async def try_get(self, endpoint: str, path: str, params: Mapping[str, str] | None = None, *, may_be_missing: bool = False) -> Answer:
         """One call, in its turn. `path` begins with `/v2` or `/v3`; `endpoint` is what it is counted under, without ids.
 
-        Raises AccessLost (401, 403), QuotaSpent (429), Unavailable (5xx, no answer in time, one that is not JSON; 404 unless
-        it may be one), Reject (any other 4xx: the call itself is wrong). Source: docs/facts/bigcommerce.md 2.1, 2.2
+        Raises AccessLost (401, 403), QuotaSpent (429), Reject (400, 405, 406, 409, 413, 414, 415, 422: the call itself is wrong),
+        Unavailable (no answer in time, one that is not JSON, and any other status: 5xx; 404 unless it may be one; 423 and what else
+        says of the store that it is not to be had now). Source: docs/facts/bigcommerce.md 2.1, 2.2
         """
         async with self._at_once:
             await self._wait_for_turn()

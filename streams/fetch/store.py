@@ -1,4 +1,5 @@
-"""One store's reads: a loop for each resource, so that none makes another wait, and no other store."""
+"""One store's reads: a loop for each resource. None makes another store wait, nor another resource, but for carts and orders: they are
+written when their account is, where it was not read lately."""
 
 import asyncio
 import contextlib

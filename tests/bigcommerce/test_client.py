@@ -84,6 +84,20 @@ async def test_a_call_that_is_wrong_is_rejected(api: StoreApi):
         await api.get("customers", "/v3/customers", {"id:in": "none"})
 
 
+@pytest.mark.parametrize(
+    ("status", "failure"),
+    [
+        *((status, Reject) for status in (400, 405, 406, 409, 413, 414, 415, 422)),
+        *((status, Unavailable) for status in (402, 408, 410, 423, 451, 500, 502, 503, 504)),
+    ],
+)
+async def test_only_a_call_that_is_wrong_in_itself_is_rejected(status: int, failure: type[Exception]):
+    transport = httpx.MockTransport(lambda _: httpx.Response(status))
+    async with BigCommerce("http://bigcommerce", transport) as bigcommerce:
+        with pytest.raises(failure):
+            await StoreApi(bigcommerce, "abc123", lambda: "token").try_get(*CUSTOMERS)
+
+
 async def test_404_is_an_answer_only_where_it_may_be_one(api: StoreApi):
     assert (await api.get("orders/one", "/v2/orders/999", may_be_missing=True)).status == 404
     with pytest.raises(Unavailable):
