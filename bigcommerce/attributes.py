@@ -6,23 +6,27 @@ from collections.abc import Set
 from bigcommerce.client import StoreApi
 from bigcommerce.reads import read_attribute_names
 
-READ_EVERY_S = 60.0
+READ_EVERY_S = 60.0  # for the sake of an id that the store does not list
 
 
 class AttributeNames:
-    """Customers carry ids of attributes only; a merchant may add one at any time."""
+    """Customers carry ids of attributes only; a merchant may add one at any time. `known` is id to name."""
 
     def __init__(self, api: StoreApi) -> None:
+        self.known: dict[str, str] = {}
         self._api = api
-        self._names: dict[str, str] = {}
+        self._unlisted: Set[str] = frozenset()  # asked for, and not in the store's list
         self._read_at = float("-inf")
 
-    async def of(self, ids: Set[str]) -> dict[str, str]:
-        """The names of these attributes; one that the store does not list is left out.
+    async def learn(self, ids: Set[str]) -> None:
+        """These attributes are `known`, but for those that the store does not list.
 
-        Costs a call when one is not known yet, at most once a minute. Raises AccessLost, Reject.
+        Costs a call where one is new, and at most one a minute for those that were not listed. Raises AccessLost, Reject; then
+        `known` is as before. Source: docs/facts/bigcommerce.md 2.3
         """
-        if ids - self._names.keys() and time.monotonic() - self._read_at > READ_EVERY_S:
-            self._names = await read_attribute_names(self._api)
-            self._read_at = time.monotonic()
-        return {id: self._names[id] for id in ids if id in self._names}
+        unknown = ids - self.known.keys()
+        if not unknown or (unknown <= self._unlisted and time.monotonic() - self._read_at <= READ_EVERY_S):
+            return
+        self.known = await read_attribute_names(self._api)
+        self._unlisted = (self._unlisted | unknown) - self.known.keys()
+        self._read_at = time.monotonic()

@@ -37,10 +37,11 @@ class Answer(msgspec.Struct, frozen=True):
 class BigCommerce:
     """The connections to BigCommerce, one pool for all stores."""
 
-    def __init__(self, api: str) -> None:
-        """`api` is what stands before `/stores/…`."""
+    def __init__(self, api: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        """`api` is what stands before `/stores/…`; `transport` is httpx's own unless a test has another."""
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)  # each store is held to its three below
-        self.http = httpx.AsyncClient(base_url=api, timeout=TIMEOUTS, limits=limits, headers={"Accept": "application/json"})
+        headers = {"Accept": "application/json"}
+        self.http = httpx.AsyncClient(base_url=api, timeout=TIMEOUTS, limits=limits, headers=headers, transport=transport)
 
     async def __aenter__(self) -> Self:
         return self
@@ -61,6 +62,7 @@ class StoreApi:
         self._turn = asyncio.Lock()
         self._gap_s = 0.0
         self._free_at = 0.0
+        self._spent_until = 0.0  # told by a 429: an answer to an earlier call, which may come after it, does not undo it
 
     async def get(self, endpoint: str, path: str, params: Mapping[str, str] | None = None, *, may_be_missing: bool = False) -> Answer:
         """As `try_get`, but what may work later is waited for, as long as it takes. Raises AccessLost, Reject."""
@@ -74,8 +76,9 @@ class StoreApi:
     async def try_get(self, endpoint: str, path: str, params: Mapping[str, str] | None = None, *, may_be_missing: bool = False) -> Answer:
         """One call, in its turn. `path` begins with `/v2` or `/v3`; `endpoint` is what it is counted under, without ids.
 
-        Raises AccessLost (401, 403), QuotaSpent (429), Unavailable (5xx, no answer in time, one that is not JSON; 404 unless
-        it may be one), Reject (any other 4xx: the call itself is wrong). Source: docs/facts/bigcommerce.md 2.1, 2.2
+        Raises AccessLost (401, 403), QuotaSpent (429), Reject (400, 405, 406, 409, 413, 414, 415, 422: the call itself is wrong),
+        Unavailable (no answer in time, one that is not JSON, and any other status: 5xx; 404 unless it may be one; 423 and what else
+        says of the store that it is not to be had now). Source: docs/facts/bigcommerce.md 2.1, 2.2
         """
         async with self._at_once:
             await self._wait_for_turn()
@@ -86,8 +89,9 @@ class StoreApi:
                 CALLS.labels(endpoint, type(error).__name__).inc()
                 raise Unavailable(f"BigCommerce gave no answer to {endpoint} ({type(error).__name__})") from error
         CALLS.labels(endpoint, str(response.status_code)).inc()
-        self._gap_s = pace(response.headers)
-        self._free_at = time.monotonic() + self._gap_s
+        gap_s = pace(response.headers)
+        if gap_s is not None:
+            self._gap_s, self._free_at = gap_s, time.monotonic() + gap_s
         match response.status_code:
             case 200 if "json" in response.headers.get("content-type", ""):
                 return Answer(200, response.content, _read_at_ms(response.headers))
@@ -100,7 +104,7 @@ class StoreApi:
             case 429:
                 after_s = wait_after_429(response.headers)
                 if after_s is not None:
-                    self._free_at = time.monotonic() + after_s
+                    self._spent_until = max(self._spent_until, time.monotonic() + after_s)
                 raise QuotaSpent(f"BigCommerce answered 429 to {endpoint}", after_s)
             case 400 | 405 | 406 | 409 | 413 | 414 | 415 | 422 as status:
                 raise Reject(f"BigCommerce answered {status} to {endpoint}")
@@ -109,7 +113,7 @@ class StoreApi:
 
     async def _wait_for_turn(self) -> None:
         async with self._turn:
-            while (wait_s := self._free_at - time.monotonic()) > 0:
+            while (wait_s := max(self._free_at, self._spent_until) - time.monotonic()) > 0:
                 await asyncio.sleep(min(wait_s, TURN_S))
             self._free_at = time.monotonic() + self._gap_s
 

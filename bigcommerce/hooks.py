@@ -51,14 +51,20 @@ class Hook(msgspec.Struct, frozen=True):
 
 
 class Pagination(msgspec.Struct, frozen=True):
+    """Of V3 listings: pages count from 1. Source: docs/facts/bigcommerce.md 2.3"""
+
     total_pages: int = 1
 
 
 class Meta(msgspec.Struct, frozen=True):
+    """What stands beside the data of a V3 listing; one that says nothing of pages has one."""
+
     pagination: Pagination = Pagination()
 
 
 class HookPage(msgspec.Struct, frozen=True):
+    """One page of the listing of hooks. Source: docs/facts/bigcommerce.md 1.8"""
+
     data: list[Hook]
     meta: Meta = Meta()
 

@@ -3,18 +3,22 @@
 from collections.abc import Mapping
 
 FREE_SHARE = 2 / 3  # of a window's quota is used as fast as work comes; the rest is spread, so that a burst never ends in silence
+RESET_MS_MAX = 60_000  # two windows as documented: a header that says more is wrong, and no store waits for hours on its word
 RESET, LEFT, QUOTA = "x-rate-limit-time-reset-ms", "x-rate-limit-requests-left", "x-rate-limit-requests-quota"
 
 
-def pace(headers: Mapping[str, str]) -> float:
+def pace(headers: Mapping[str, str]) -> float | None:
     """The least time from now, and then between the starts of two calls, in seconds; 0 while there is plenty.
 
-    `headers` by lowercase name. `Time-Reset-Ms` is what is left of the window. Source: docs/facts/bigcommerce.md 2.2
+    None where the headers do not say: such an answer changes nothing. `headers` by lowercase name. `Time-Reset-Ms` is what is
+    left of the window. Source: docs/facts/bigcommerce.md 2.2
     """
     reset_ms, left, quota = (_number(headers, name) for name in (RESET, LEFT, QUOTA))
-    if reset_ms is None or left is None or (quota is not None and left > quota * (1 - FREE_SHARE)):
+    if reset_ms is None or left is None:
+        return None
+    if quota is not None and left > quota * (1 - FREE_SHARE):
         return 0.0
-    return reset_ms / 1000 / max(left, 1)
+    return min(reset_ms, RESET_MS_MAX) / 1000 / max(left, 1)
 
 
 def wait_after_429(headers: Mapping[str, str]) -> float | None:
@@ -23,7 +27,7 @@ def wait_after_429(headers: Mapping[str, str]) -> float | None:
     Source: docs/facts/bigcommerce.md 2.2
     """
     reset_ms = _number(headers, RESET)
-    return None if reset_ms is None else reset_ms / 1000
+    return None if reset_ms is None else min(reset_ms, RESET_MS_MAX) / 1000
 
 
 def _number(headers: Mapping[str, str], name: str) -> int | None:

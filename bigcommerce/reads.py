@@ -46,12 +46,16 @@ class _OneV3(msgspec.Struct, frozen=True):
 
 
 async def read_customers(api: StoreApi, ids: list[str]) -> Read:
-    """Customers with addresses, attributes and form fields. One call for at most IDS_PER_CALL_MAX ids.
+    """Customers with all their addresses, attributes and form fields, for at most IDS_PER_CALL_MAX ids.
 
+    One call; one more each for the addresses and the attributes of all customers that have more of them than BigCommerce embeds.
     An id that is not in `found` was not there. Raises AccessLost, Reject; Undecodable: the answer as a whole cannot be read.
     Source: docs/facts/bigcommerce.md 2.3 · example: tests/examples/bigcommerce/rest/customers_v3_page.json
     """
-    return await _read_list(api, "customers", "/v3/customers", ids, {"include": "addresses,attributes,formfields"})
+    read = await _read_list(api, "customers", "/v3/customers", ids, {"include": "addresses,attributes,formfields"})
+    found = await _with_all(api, read.found, "addresses", "address_count", "customers/addresses")
+    found = await _with_all(api, found, "attributes", "attribute_count", "customers/attribute-values")
+    return Read(found, read.unnamed, read.read_at_ms)
 
 
 async def read_subscribers(api: StoreApi, ids: list[str]) -> Read:
@@ -108,6 +112,33 @@ async def read_attribute_names(api: StoreApi) -> dict[str, str]:
     return names
 
 
+async def _with_all(api: StoreApi, found: dict[str, bytes], name: str, count: str, endpoint: str) -> dict[str, bytes]:
+    """The customers with all of their `name`: BigCommerce embeds ten at most, and `count` says how many there are."""
+    cut = [id for id, body in found.items() if _is_cut(body, name, count)]
+    if not cut:
+        return found
+    rows: dict[str, list[msgspec.Raw]] = {id: [] for id in cut}
+    for raw in (await _read_pages(api, endpoint, f"/v3/{endpoint}", {"customer_id:in": ",".join(cut)}))[0]:
+        row = _json(raw)
+        if isinstance(row, dict) and (owner := str(row.get("customer_id"))) in rows:
+            rows[owner].append(raw)
+    return found | {id: _with(found[id], **{name: rows[id]}) for id in cut if rows[id]}
+
+
+def _is_cut(body: bytes, name: str, count: str) -> bool:
+    """False too for a body that is at fault: its reader says which field it is."""
+    customer = _json(body)
+    if not isinstance(customer, dict):
+        return False
+    there, wanted = customer.get(name), customer.get(count)
+    return isinstance(there, list) and isinstance(wanted, int) and len(there) < wanted
+
+
+def _with(body: bytes, **lists: list[msgspec.Raw]) -> bytes:
+    fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    return msgspec.json.encode(fields | {name: msgspec.Raw(msgspec.json.encode(rows)) for name, rows in lists.items()})
+
+
 async def _read_list(api: StoreApi, endpoint: str, path: str, ids: list[str], params: dict[str, str]) -> Read:
     raws, read_at_ms = await _read_pages(api, endpoint, path, params | {"id:in": ",".join(ids)})
     return _by_id(raws, ids, read_at_ms)
@@ -122,7 +153,8 @@ async def _read_pages(api: StoreApi, endpoint: str, path: str, params: dict[str,
         answer = await api.get(endpoint, path, params | {"limit": str(IDS_PER_CALL_MAX)} | ({"page": str(page)} if page > 1 else {}))
         part = _decode(answer, _ListV3)
         raws += part.data
-        read_at_ms, pages = read_at_ms or answer.read_at_ms, part.meta.pagination.total_pages
+        read_at_ms = read_at_ms or answer.read_at_ms
+        pages = part.meta.pagination.total_pages if part.data else 0  # an empty page is the last one, whatever the total says
     return raws, read_at_ms
 
 
@@ -156,9 +188,9 @@ def _has_lines(body: bytes) -> bool:
 
 
 async def _add_lines(api: StoreApi, id: str, body: bytes) -> bytes:
-    fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    lists: dict[str, list[msgspec.Raw]] = {}
     for name in ("products", "shipping_addresses"):
-        rows: list[msgspec.Raw] = []
+        rows = lists[name] = []
         page, more = 1, True
         while more:
             params = {"limit": str(IDS_PER_CALL_MAX), "page": str(page)}
@@ -166,8 +198,7 @@ async def _add_lines(api: StoreApi, id: str, body: bytes) -> bytes:
             listed = _decode(answer, list[msgspec.Raw]) if answer.status == 200 else []
             rows += listed
             page, more = page + 1, len(listed) == IDS_PER_CALL_MAX
-        fields[name] = msgspec.Raw(msgspec.json.encode(rows))
-    return msgspec.json.encode(fields)
+    return _with(body, **lists)
 
 
 def _json(raw: bytes | msgspec.Raw) -> Any:

@@ -5,7 +5,7 @@ A field that is absent or null is None; one of a type that it can never have is 
 
 import calendar
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from email.utils import parsedate_tz
 from typing import Any
 
@@ -56,7 +56,7 @@ class Fields:
                 number = Decimal(value)
                 if number == number.to_integral_value() and abs(number) < MONEY_MAX:
                     return int(number)
-            except InvalidOperation:
+            except ArithmeticError:  # InvalidOperation for no number, Overflow for one that Decimal cannot hold
                 pass
         raise self._wrong(name, "a whole number")
 
@@ -87,7 +87,7 @@ class Fields:
                 amount = Decimal(value)
                 if amount.is_finite() and abs(amount) < MONEY_MAX:
                     return amount
-            except InvalidOperation:
+            except ArithmeticError:  # InvalidOperation for no number, Overflow for one that Decimal cannot hold
                 pass
         raise self._wrong(name, "an amount")
 

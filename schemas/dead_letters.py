@@ -30,7 +30,7 @@ class DeadLetter(Message, frozen=True, kw_only=True):
     times: int  # how often it was tried
     at_ms: int
     value: bytes  # base64 in JSON
-    headers: list[tuple[str, bytes]]
+    headers: list[tuple[str, bytes]]  # base64 too; one without a value has an empty one
 
 
 class FailedRecord(Protocol):
@@ -47,7 +47,7 @@ class FailedRecord(Protocol):
     @property
     def value(self) -> bytes | None: ...
     @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
 
 
 def letter_of(record: FailedRecord, error: Reject, *, stage: str, store: str, times: int = 1, part: str = "") -> DeadLetter:
@@ -70,7 +70,7 @@ def letter_of(record: FailedRecord, error: Reject, *, stage: str, store: str, ti
         times=times,
         at_ms=time.time_ns() // 1_000_000,
         value=value if fits else b"",
-        headers=list(record.headers),
+        headers=[(name, value or b"") for name, value in record.headers],
     )
 
 

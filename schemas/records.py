@@ -12,6 +12,8 @@ import msgspec
 from schemas.failures import Undecodable
 
 Headers = tuple[tuple[str, bytes], ...]
+GivenHeaders = Iterable[tuple[str, bytes | None]]
+"""Of a record that anyone may have written: Kafka lets a header have no value. To us that is the same as an empty one."""
 
 RECORD_BYTES_MAX = 900_000  # of a value: Kafka takes a million and some, with key and headers
 
@@ -47,9 +49,9 @@ def headers_of(message: Message, origin: Origin) -> Headers:
     return tuple(found)
 
 
-def origin_of(topic: str, partition: int, offset: int, timestamp_ms: int, headers: Iterable[tuple[str, bytes]]) -> Origin:
+def origin_of(topic: str, partition: int, offset: int, timestamp_ms: int, headers: GivenHeaders) -> Origin:
     """Where this record came from; a record without a `cause` is its own."""
-    found = dict(headers)
+    found = {name: value or b"" for name, value in headers}
     try:
         observed_at_ms = int(found.get("observed_at", b""))
     except ValueError:
@@ -67,9 +69,9 @@ class Decoder:
     def __init__(self, messages: Iterable[type[Message]]) -> None:
         self._decoders = {f"{m.name}/{m.version_of_schema}": msgspec.json.Decoder(m) for m in messages}
 
-    def decode(self, value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> Message:
+    def decode(self, value: bytes | None, headers: GivenHeaders) -> Message:
         """The message in a record's value. Raises Undecodable: no or unknown schema, or a field of a wrong type."""
-        schema = dict(headers).get("schema", b"").decode(errors="replace")
+        schema = (dict(headers).get("schema") or b"").decode(errors="replace")
         decoder = self._decoders.get(schema)
         if decoder is None:
             raise Undecodable(f"unknown schema {schema!r}" if schema else "no schema header", "schema")

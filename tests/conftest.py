@@ -7,12 +7,16 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import structlog
 
 from ops.embedded_kafka import EmbeddedKafka
 
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))  # warnings and worse
+# A machine under load is slow, which is no fault of an example.
+hypothesis.settings.register_profile("cartstream", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("cartstream")
 ROOT = Path(__file__).resolve().parent.parent
 
 

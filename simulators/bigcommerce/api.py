@@ -122,7 +122,7 @@ class Platform:
         if shop is None or request.headers.get("x-auth-token") != shop.store.access_token:
             raise ApiError(401, "Unauthorized")
         if permission in shop.store.forbidden:
-            raise ApiError(403, "Your app does not have the required scope to access this resource")
+            raise ApiError(self.knobs.forbidden_status, "Your app does not have the required scope to access this resource")
         if self.happens("throttle"):
             raise ApiError(429, "Too many requests")
         allowed, rate = self._quotas.setdefault(shop.store.hash, Quota()).take(shop.store.quota, self.knobs.quota_window_ms)

@@ -23,6 +23,7 @@ HAPPENINGS = (customers, carts, orders)
 ENDPOINTS: list[tuple[str, str, str, Handler]] = [
     ("GET", "/v3/customers", "customers", rest_v3.list_customers),
     ("GET", "/v3/customers/attributes", "customers", rest_v3.list_attributes),
+    ("GET", "/v3/customers/attribute-values", "customers", rest_v3.list_attribute_values),
     ("GET", "/v3/customers/addresses", "customers", rest_v3.list_addresses),
     ("GET", "/v3/customers/subscribers", "customers", rest_v3.list_subscribers),
     ("GET", "/v3/customers/subscribers/{subscriber_id:int}", "customers", rest_v3.get_subscriber),

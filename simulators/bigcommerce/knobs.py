@@ -1,6 +1,6 @@
 """How the platform misbehaves. All chances are from 0 to 1, drawn from the seed; by default it behaves."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -12,6 +12,8 @@ class Knobs(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     clock_offset_ms: int = 0
     """Added to the real time: set it back to write history, and to 0 for the present."""
 
+    stamp_lag_ms: Amount = 0
+    """A webhook is made, and stamped with its `created_at`, so much later than the change that it tells of (facts 1.2: 1 to 2 s)."""
     duplicate: Chance = 0
     """A delivery comes again, with the same hash, 100 to 1000 ms after the first."""
     delay: Chance = 0
@@ -49,4 +51,6 @@ class Knobs(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """The work is done, then the connection breaks in the middle of the answer."""
     throttle: Chance = 0
     """429 without rate headers."""
+    forbidden_status: Literal[401, 403] = 403
+    """What a call without its permission gets: 401 is after the app's scopes changed, until the merchant consents (facts 2.1)."""
     quota_window_ms: Annotated[int, msgspec.Meta(gt=0)] = 30_000

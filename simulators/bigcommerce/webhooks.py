@@ -95,7 +95,7 @@ class Sender:
         envelope = {
             "producer": f"stores/{store.hash}",
             "hash": digest,
-            "created_at": self._clock() // 1000,
+            "created_at": (self._clock() + round(self._knobs.stamp_lag_ms)) // 1000,
             "store_id": str(store.store_id),
             "scope": scope,
             "data": data,
@@ -122,6 +122,7 @@ class Sender:
         delivery = Delivery(store, hook, scope, envelope["hash"], orjson.dumps(envelope))
         delay_s = self._random.random() * knobs.delay_ms / 1000 if self._happens("delay") else 0.0
         delay_s += self._random.random() * knobs.shuffle_ms / 1000 if knobs.shuffle_ms else 0.0
+        delay_s += knobs.stamp_lag_ms / 1000
         self._queue_up(delivery, delay_s)
         if self._happens("duplicate"):
             self.counts["duplicated"] += 1

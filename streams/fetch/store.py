@@ -1,11 +1,12 @@
-"""One store's reads: a loop for each resource, so that none makes another wait, and no other store."""
+"""One store's reads: a loop for each resource. None makes another store wait, nor another resource, but for carts and orders: they are
+written when their account is, where it was not read lately."""
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from msgspec.structs import replace
@@ -18,6 +19,7 @@ from schemas.entities import CustomerState
 from schemas.failures import AccessLost, Reject, Undecodable
 from schemas.keys import webhook_key
 from schemas.records import Origin
+from schemas.stores import Store
 from schemas.topics import WEBHOOKS
 from streams.fetch.metrics import RECORDS, WRITTEN
 from streams.fetch.rules.plan import plan_calls
@@ -30,13 +32,16 @@ log = structlog.get_logger()
 
 GATHER_S = 0.1  # from the first id to its call: others come with it
 CALL_EVERY_S = 0.4  # while ids keep coming: 200 a second make 80 a call
-CALLS_AT_ONCE = 3  # of carts and orders, which may need one each; what the client lets through
+SIDE_BY_SIDE = 10
+"""Carts, and calls for orders, that are under way: more than the client lets through at once, for some wait until their next try, or for
+an account. Not all that are due: customers would stand in line behind them."""
 ACCESS_TRIED_EVERY_S = 30.0
 ACCESS_LOOK_S = 0.5  # at the directory, where access may be mended
 ACCOUNT_READ_S = 600.0  # an account read within the last ten minutes is known well enough to its carts and orders
 UNREADABLE_TRIES = 3
 
 ReadCall = Callable[[StoreApi, list[str]], Awaitable[Read]]
+T = TypeVar("T")
 
 
 class StoreFetch:
@@ -49,6 +54,7 @@ class StoreFetch:
         self._directory = directory
         self._writer = writer
         self._acknowledge = done
+        self._shut: dict[str, tuple[Store, float]] = {}  # by resource: the settings with which access was lost, and until when that holds
         self._wake = {resource: asyncio.Event() for resource in RESOURCES}
         self._api = StoreApi(bigcommerce, store.rpartition(".")[0], lambda: directory.by_store[store].access_token)
         self._names = AttributeNames(self._api)
@@ -80,26 +86,30 @@ class StoreFetch:
     # the loop of a resource
 
     async def run(self, resource: str) -> None:
-        """Reads what is due, for ever."""
+        """Reads what is due, for ever: in turns of many ids, or, carts, which have no call for many, side by side."""
         queue = self.queues[resource]
-        ids_max = CALLS_AT_ONCE if resource == "cart" else IDS_PER_CALL_MAX
+        ids_max, turns_max = (1, SIDE_BY_SIDE) if resource == "cart" else (IDS_PER_CALL_MAX, 1)
+        free = asyncio.Semaphore(turns_max)
         await asyncio.sleep(GATHER_S)
-        while True:
-            await self._wait_for_work(resource)
-            if not await self._wait_for_access(resource):
-                continue
-            began = time.monotonic()
-            entries = queue.take(began, ids_max)
-            try:
-                await self._read(resource, entries)
-            except AccessLost as error:
-                log.warning("a store's ids wait: access is lost", store=self.store, resource=resource, error=str(error))
-                await self._wait_for_mending()
-            finally:
-                for entry in entries:
-                    queue.release(entry)
-            if len(entries) < ids_max:
-                await asyncio.sleep(began + CALL_EVERY_S - time.monotonic())
+        async with asyncio.TaskGroup() as turns:
+            while True:
+                await free.acquire()
+                await self._wait_for_work(resource)
+                if await self._wait_for_access(resource):
+                    turn = turns.create_task(self._turn(resource, queue.take(time.monotonic(), ids_max), ids_max))
+                    turn.add_done_callback(lambda _: free.release())
+                else:
+                    free.release()
+
+    async def _turn(self, resource: str, entries: list[Entry], ids_max: int) -> None:
+        began = time.monotonic()
+        try:
+            await self._read(resource, entries)
+        except AccessLost as error:
+            self._lose_access(resource, entries, error)
+        self._wake[resource].set()  # what was read may be due again before all that the loop knows of
+        if ids_max > 1 and len(entries) < ids_max:
+            await asyncio.sleep(began + CALL_EVERY_S - time.monotonic())
 
     async def _wait_for_work(self, resource: str) -> None:
         queue, wake = self.queues[resource], self._wake[resource]
@@ -113,7 +123,7 @@ class StoreFetch:
     async def _wait_for_access(self, resource: str) -> bool:
         """True when the store may be read. False when it was removed: what waits for it is done with."""
         store = await self._directory.known(self.store)
-        while store.paused and not store.removed:
+        while not store.removed and (store.paused or self._is_shut(resource)):
             await asyncio.sleep(ACCESS_LOOK_S)
             store = self._directory.by_store[self.store]
         if store.removed:
@@ -122,11 +132,20 @@ class StoreFetch:
                 self._end(resource, self.queues[resource].tell_gone(entry.id, time.monotonic()), "removed")
         return not store.removed
 
-    async def _wait_for_mending(self) -> None:
-        """Half a minute, or until the store's settings change."""
-        tried, until = self._directory.by_store[self.store], time.monotonic() + ACCESS_TRIED_EVERY_S
-        while time.monotonic() < until and self._directory.by_store[self.store] is tried:
-            await asyncio.sleep(ACCESS_LOOK_S)
+    def _lose_access(self, resource: str, entries: list[Entry], error: AccessLost) -> None:
+        """The ids wait for half a minute, or until the store's settings change; what they were to be read along with does not."""
+        if not self._is_shut(resource):
+            log.warning("a store's ids wait: access is lost", store=self.store, resource=resource, error=str(error))
+        self._shut[resource] = self._directory.by_store[self.store], time.monotonic() + ACCESS_TRIED_EVERY_S
+        queue = self.queues[resource]
+        for entry in entries:
+            queue.release(entry)
+        for entry in list(queue.entries.values()):
+            self._end(resource, queue.end_alongs(entry), "")
+
+    def _is_shut(self, resource: str) -> bool:
+        tried, until = self._shut.get(resource, (None, 0.0))
+        return tried is self._directory.by_store[self.store] and time.monotonic() < until
 
     # reads
 
@@ -137,22 +156,20 @@ class StoreFetch:
             case "subscriber":
                 await self._read_list(resource, entries, read_subscribers)
             case "cart":
-                await _all(self._read_list(resource, [entry], _one(read_cart)) for entry in entries)
+                await self._read_list(resource, entries, _one(read_cart))
             case "order":
                 by_id = {int(entry.id): entry for entry in entries}
-                groups = [[by_id[number] for number in group] for group in plan_calls(by_id)]
-                for first in range(0, len(groups), CALLS_AT_ONCE):
-                    await _all(self._read_orders(group) for group in groups[first : first + CALLS_AT_ONCE])
+                groups = ([by_id[number] for number in group] for group in plan_calls(by_id))
+                left = await _side_by_side(self._read_range(group) for group in groups)
+                await _side_by_side(self._read_list(resource, [entry], _one(read_order)) for group in left for entry in group)
 
-    async def _read_orders(self, group: list[Entry]) -> None:
-        """By range, then what lists leave out: the Incomplete ones by another range, the rest by its own address."""
-        left = group
-        if len(left) > 1:
-            left = await self._read_list("order", left, read_orders, last=False)
-        if len(left) > 1:
-            left = await self._read_list("order", left, _incomplete, last=False)
-        for entry in left:
-            await self._read_list("order", [entry], _one(read_order))
+    async def _read_range(self, group: list[Entry]) -> list[Entry]:
+        """What lists leave out: the Incomplete ones are in another one, the rest has to be read by its own address."""
+        if len(group) > 1:
+            group = await self._read_list("order", group, read_orders, last=False)
+        if len(group) > 1:
+            group = await self._read_list("order", group, _incomplete, last=False)
+        return group
 
     async def _read_list(self, resource: str, entries: list[Entry], call: ReadCall, *, last: bool = True) -> list[Entry]:
         """Everything that the call finds is written and settled; what it does not find is missing if it is the last word, else returned.
@@ -185,25 +202,17 @@ class StoreFetch:
 
     async def _call(self, call: ReadCall, entries: list[Entry]) -> Read:
         ids = [entry.id for entry in entries]
-        tries = UNREADABLE_TRIES if len(ids) == 1 else 1
-        for attempt in range(1, tries + 1):
-            try:
-                return await call(self._api, ids)
-            except Undecodable:
-                if attempt == tries:
-                    raise
-                await asyncio.sleep(attempt)  # what stands between us and BigCommerce may break an answer too
-        raise AssertionError("it was tried at least once")
+        return await _when_readable(lambda: call(self._api, ids), tries=UNREADABLE_TRIES if len(ids) == 1 else 1)
 
     # writes: effects first, acknowledgement last
 
     async def _write(self, resource: str, made: list[tuple[Entry, Made | Reject]], read_at_ms: int) -> None:
         await self._read_accounts(made)
+        made = await self._with_names(made)
         sent = []
         for entry, what in made:
-            named = await self._with_names(what) if isinstance(what, Made) and what.attributes else what
             if not entry.ended:  # else its deletion was told meanwhile
-                sent.append((entry, *await self._send(resource, entry, named)))
+                sent.append((entry, *await self._send(resource, entry, what)))
         await asyncio.gather(*(future for *_, future in sent))
         queue = self.queues[resource]
         for entry, what, _ in sent:
@@ -236,7 +245,7 @@ class StoreFetch:
         for entry in entries:
             if entry.ended:
                 continue
-            if not queue.missing(entry, time.monotonic()):
+            if not queue.missing(entry, time.monotonic(), read_at_ms):
                 queue.release(entry)
                 self._end(resource, queue.end_alongs(entry), "gone")
                 continue
@@ -248,26 +257,34 @@ class StoreFetch:
                 self._end(resource, queue.give_up(entry), "gone")
 
     async def _read_accounts(self, made: Iterable[tuple[Entry, Made | Reject]]) -> None:
-        """The accounts of these carts and orders that were not read lately are read, and written if they are there."""
+        """The accounts of these carts and orders that were not read lately are read, and written if they are there.
+
+        Not where accounts may not be read: resolve asks for one that it lacks, and that waits by itself.
+        """
+        if self._is_shut("customer"):
+            return
         now, queue = time.monotonic(), self.queues["customer"]
         ready: dict[str, asyncio.Future[None]] = {}
         for entry, what in made:
-            if isinstance(what, Reject) or not what.account or what.account in ready:
+            if entry.ended or isinstance(what, Reject) or not what.account or what.account in ready:  # ended: nothing of it is written
                 continue
-            if queue.was_read(what.account, now - ACCOUNT_READ_S, what.account_since_ms):
+            if queue.was_read(what.account, now - ACCOUNT_READ_S, what.account_since_ms, or_missing=True):
                 continue
             future = asyncio.get_running_loop().create_future()
-            claim = Claim(entry.cause.record, entry.cause.origin, 0, on_done=partial(_ready, future))
+            claim = Claim(entry.cause.record, entry.cause.origin, 0, anew=True, on_done=partial(_ready, future))
             if self._add("customer", what.account, claim):
                 ready[what.account] = future
         await asyncio.gather(*ready.values())
 
-    async def _with_names(self, made: Made) -> Made | Reject:
-        assert isinstance(made.state, CustomerState)
+    async def _with_names(self, made: list[tuple[Entry, Made | Reject]]) -> list[tuple[Entry, Made | Reject]]:
+        """Customers have the names of their attributes. Where these cannot be read, one whose attributes are not known is rejected."""
+        unreadable: Reject | None = None
+        wanted = frozenset[str]().union(*(what.attributes for _, what in made if isinstance(what, Made)))
         try:
-            return replace(made, state=replace(made.state, attribute_names=await self._names.of(made.attributes)))
+            await _when_readable(lambda: self._names.learn(wanted))
         except Reject as error:
-            return error
+            unreadable = error
+        return [(entry, _named(what, self._names.known, unreadable)) for entry, what in made]
 
     async def _put(self, topic: Any, key: str, message: Any, origin: Origin) -> asyncio.Future[Any]:
         sent = await self._writer.put(topic, key, message, origin)
@@ -293,6 +310,25 @@ def _make(store: str, resource: str, id: str, read: Read) -> Made | Reject:
         return error
 
 
+def _named(made: Made | Reject, known: Mapping[str, str], unreadable: Reject | None) -> Made | Reject:
+    if isinstance(made, Reject) or not made.attributes:
+        return made
+    assert isinstance(made.state, CustomerState)
+    names = {id: known[id] for id in made.attributes if id in known}
+    if unreadable and len(names) < len(made.attributes):
+        return unreadable
+    return replace(made, state=replace(made.state, attribute_names=names))
+
+
+async def _when_readable(call: Callable[[], Awaitable[T]], tries: int = UNREADABLE_TRIES) -> T:
+    """Raises Undecodable for an answer that stays so: what stands between us and BigCommerce may break one too."""
+    for attempt in range(1, tries):
+        with contextlib.suppress(Undecodable):
+            return await call()
+        await asyncio.sleep(attempt)
+    return await call()
+
+
 def _halves(entries: list[Entry]) -> tuple[list[Entry], list[Entry]]:
     middle = len(entries) // 2
     return entries[:middle], entries[middle:]
@@ -311,8 +347,21 @@ def _ready(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-async def _all(work: Iterable[Awaitable[object]]) -> None:
-    """Side by side, each to its end; then the first failure is raised."""
-    for result in await asyncio.gather(*work, return_exceptions=True):
-        if isinstance(result, BaseException):
-            raise result
+async def _side_by_side(work: Iterator[Awaitable[T]]) -> list[T]:
+    """All of it is done, SIDE_BY_SIDE at a time. After lost access nothing more is begun: it is raised when what was begun has ended."""
+    results: list[T] = []
+    lost: list[AccessLost] = []
+
+    async def one_after_another() -> None:
+        while not lost and (each := next(work, None)):
+            try:
+                results.append(await each)
+            except AccessLost as error:
+                lost.append(error)
+
+    async with asyncio.TaskGroup() as side:
+        for _ in range(SIDE_BY_SIDE):
+            side.create_task(one_after_another())
+    if lost:
+        raise lost[0]
+    return results

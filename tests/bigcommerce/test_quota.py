@@ -25,9 +25,14 @@ def test_when_nothing_is_left_the_window_is_waited_out():
     assert pace(headers(left=0, reset_ms=9_000)) == 9
 
 
-def test_without_the_headers_nothing_waits():
-    assert pace({}) == 0
-    assert pace({"x-rate-limit-requests-left": "0"}) == 0
+def test_an_answer_without_the_headers_says_nothing():
+    assert pace({}) is None
+    assert pace({"x-rate-limit-requests-left": "0"}) is None
+
+
+def test_no_header_makes_a_store_wait_for_hours():
+    assert pace(headers(left=0, reset_ms=9_999_999_999)) == 60
+    assert wait_after_429(headers(left=0, reset_ms=9_999_999_999)) == 60
 
 
 def test_after_a_429_the_window_is_waited_out_whatever_is_said_to_be_left():
@@ -46,5 +51,5 @@ def test_calls_at_this_pace_never_spend_more_than_is_left(left: int, reset_ms: i
 
 @given(st.dictionaries(st.sampled_from([RESET, LEFT, QUOTA]), st.text()))
 def test_headers_of_any_text_never_break_it(found: dict[str, str]):
-    assert pace(found) >= 0
+    assert (pace(found) or 0) >= 0
     assert (wait_after_429(found) or 0) >= 0

@@ -1,11 +1,14 @@
 """Reads against the BigCommerce simulator."""
 
+from typing import Any
+
+import httpx
 import orjson
 import pytest
 
 from bigcommerce.attributes import AttributeNames
 from bigcommerce.carts import parse_cart
-from bigcommerce.client import StoreApi
+from bigcommerce.client import BigCommerce, StoreApi
 from bigcommerce.customers import parse_customer
 from bigcommerce.orders import parse_order
 from bigcommerce.reads import read_cart, read_customers, read_order, read_orders, read_subscribers
@@ -29,7 +32,27 @@ async def test_customers_come_with_addresses_attributes_and_form_fields(shop: Sh
     customer = parse_customer(read.found[str(made["id"])])
     assert customer.address
     assert (customer.email, customer.address.city, customer.form_fields) == ("jane@example.com", "Brno", {"Pet": "cat"})
-    assert await AttributeNames(api).of(customer.attributes.keys()) == {next(iter(customer.attributes)): "size"}
+    names = AttributeNames(api)
+    await names.learn(customer.attributes.keys())
+    assert names.known == {next(iter(customer.attributes)): "size"}
+
+
+async def test_more_addresses_and_attributes_than_a_customer_shows_are_read_for_all_customers_at_once(shop: Shop, api: StoreApi):
+    def create(n: int, addresses: int, attributes: int) -> dict[str, Any]:
+        details = {
+            "addresses": [{"city": f"{n}.{k}"} for k in range(addresses)],
+            "attributes": {f"a{k}": f"{n}" for k in range(attributes)},
+        }
+        return {"action": "create_customer", "email": f"c{n}@example.com", **details}
+
+    made = await shop.act(create(0, 2, 10), create(1, 12, 2), create(2, 11, 15))
+    read = await read_customers(api, [str(answer["id"]) for answer in made])
+    customers = [parse_customer(body) for body in read.found.values()]
+    assert [customer.address and customer.address.city for customer in customers] == ["0.0", "1.0", "2.0"]
+    assert [set(customer.attributes.values()) for customer in customers] == [{"0"}, {"1"}, {"2"}]
+    assert [len(customer.attributes) for customer in customers] == [10, 2, 15]
+    lists = ("", "/addresses", "/attribute-values")
+    assert await shop.calls() == {f"GET /v3/customers{name} 200": 1 for name in lists}
 
 
 async def test_a_customer_nobody_asked_for_is_not_taken_for_one_that_was(shop: Shop, api: StoreApi):
@@ -42,10 +65,22 @@ async def test_a_customer_nobody_asked_for_is_not_taken_for_one_that_was(shop: S
 async def test_attribute_names_cost_one_call_for_all_customers(shop: Shop, api: StoreApi):
     await shop.act({"action": "create_customer", "email": "jane@example.com", "attributes": {"size": "L", "color": "red"}})
     names = AttributeNames(api)
-    known = await names.of({"1", "2"})
-    assert await names.of({"1"}) == {"1": known["1"]}
-    assert await names.of({"1", "99"}) == {"1": known["1"]}
+    for ids in ({"1", "2"}, {"1"}, {"1", "2"}):
+        await names.learn(ids)
+    assert names.known == {"1": "size", "2": "color"}
     assert (await shop.calls())["GET /v3/customers/attributes 200"] == 1
+
+
+async def test_an_attribute_that_was_just_made_is_looked_up_and_one_that_is_not_listed_only_once_a_minute(shop: Shop, api: StoreApi):
+    [made] = await shop.act({"action": "create_customer", "email": "jane@example.com", "attributes": {"size": "L"}})
+    names = AttributeNames(api)
+    for _ in range(3):
+        await names.learn({"1", "99"})
+    await shop.act({"action": "update_customer", "id": made["id"], "attributes": {"color": "red"}})
+    for _ in range(3):
+        await names.learn({"1", "2", "99"})
+    assert names.known == {"1": "size", "2": "color"}
+    assert (await shop.calls())["GET /v3/customers/attributes 200"] == 2
 
 
 async def test_subscribers_are_read_by_id(shop: Shop, api: StoreApi):
@@ -66,6 +101,20 @@ async def test_pages_smaller_than_asked_for_leave_nothing_out(shop: Shop, api: S
     made = await shop.act(*({"action": "create_customer", "email": f"c{n}@example.com"} for n in range(5)))
     read = await read_customers(api, [str(answer["id"]) for answer in made])
     assert len(read.found) == 5
+
+
+async def test_an_empty_page_is_the_last_one_whatever_the_total_says():
+    asked = 0
+
+    async def answer(_: httpx.Request) -> httpx.Response:
+        nonlocal asked
+        asked += 1
+        assert asked < 10
+        return httpx.Response(200, json={"data": [], "meta": {"pagination": {"total_pages": 999_999_999}}})
+
+    async with BigCommerce("http://bigcommerce", httpx.MockTransport(answer)) as bigcommerce:
+        read = await read_customers(StoreApi(bigcommerce, "abc123", lambda: "token"), ["1"])
+    assert (read.found, asked) == ({}, 1)
 
 
 async def test_a_cart_is_read_or_is_not_there(shop: Shop, api: StoreApi):

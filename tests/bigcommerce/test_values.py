@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +11,7 @@ from bigcommerce.carts import parse_cart
 from bigcommerce.customers import parse_customer
 from bigcommerce.orders import parse_order
 from bigcommerce.subscribers import parse_subscriber
-from bigcommerce.values import parse_time_ms, read_object
+from bigcommerce.values import Fields, parse_time_ms, read_object
 from schemas.failures import Undecodable
 
 JSON = st.recursive(
@@ -26,10 +27,14 @@ def test_money_as_it_comes(value: Any, wanted: Decimal | None):
     assert read_object(orjson.dumps({"m": value})).money("m") == wanted
 
 
-@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999999", "12,34", [], {}, True])
-def test_what_is_no_amount_is_named(value: Any):
+NO_NUMBERS = ["NaN", "Infinity", "1e999999", "1e1000000", "-1e1000000", "12,34", [], {}, True]
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS)
+@pytest.mark.parametrize("read", [Fields.money, Fields.integer])
+def test_what_is_no_number_is_named(read: Callable[[Fields, str], object], value: Any):
     with pytest.raises(Undecodable) as error:
-        read_object(orjson.dumps({"m": value})).money("m")
+        read(read_object(orjson.dumps({"m": value})), "m")
     assert error.value.field == "m"
 
 

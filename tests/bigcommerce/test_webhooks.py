@@ -5,14 +5,13 @@ from pathlib import Path
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bigcommerce.webhooks import DELETED_SCOPES, HOOK_SCOPES, NO_ID, Webhook, parse_webhook
 from schemas.failures import Undecodable
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "bigcommerce" / "webhooks"
-on_a_slow_machine = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 CART = "09346904-4175-44fd-be53-f7e598531b6c"
 
 
@@ -270,7 +269,6 @@ fields = dict.fromkeys(("store_id", "hash", "created_at", "producer"), json_valu
 }
 
 
-@on_a_slow_machine
 @given(st.fixed_dictionaries({}, optional=fields))
 def test_any_json_object_can_be_read_and_its_id_can_stand_in_a_key(envelope: dict):
     webhook = parse_webhook(orjson.dumps(envelope))
@@ -281,7 +279,6 @@ def test_any_json_object_can_be_read_and_its_id_can_stand_in_a_key(envelope: dic
     assert webhook.created_at_ms is None or webhook.created_at_ms > 0
 
 
-@on_a_slow_machine
 @given(st.binary() | st.binary().map(lambda inner: b'{"scope":' + inner + b"}"))
 def test_any_bytes_are_a_webhook_or_undecodable(body: bytes):
     try:

@@ -24,7 +24,7 @@ def test_every_message_is_valid_by_its_schema(kind: type[Message]):
     in_asyncapi = {**document, "$ref": document["components"]["messages"][kind.name]["payload"]["$ref"]}
 
     @given(any_message(kind))
-    @settings(max_examples=10, deadline=None)
+    @settings(max_examples=10)
     def holds(message: Message) -> None:
         value = msgspec.json.decode(encode(message))
         jsonschema.Draft202012Validator(schema).validate(value)

@@ -2,7 +2,7 @@ import base64
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.failures import WrongSetting
@@ -43,7 +43,6 @@ def test_every_field_that_is_a_secret_is_sealed():
 
 
 @given(st.text())
-@settings(deadline=None)
 def test_any_secret_opens_as_it_was(secret: str):
     assert seal().open(seal().close(secret)) == secret
 

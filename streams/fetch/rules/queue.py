@@ -5,7 +5,8 @@ Each record that names an id is a claim on it. A claim ends when a read shows wh
 1. A read will do from `until_ms` on (BigCommerce's clock). One that comes earlier may be stale; it is written at once all the
    same, and the id is read again when the time is there. At its first read a claim learns of the entity's own last change
    too, and waits for that to settle.
-2. Where the state is older than the change that the claim speaks of, it is read again soon, and once more when it is still older then.
+2. Where the state is older than the change that the claim speaks of, it is read again: soon, where that read came early, and once
+   more where it is still older when it should show.
 3. An id that is missing is read again soon, and ten seconds later; missing then, it is gone.
 4. A deletion that was told ends all claims at once; a read of that id under way is forgotten.
 
@@ -13,6 +14,7 @@ Each record that names an id is a claim on it. A claim ends when a read shows wh
 """
 
 import heapq
+import itertools
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -53,14 +55,11 @@ class Entry:
 
     id: str
     claims: list[Claim] = field(default_factory=list)
+    due_at: float = float("inf")  # the earliest of its claims
     reading: bool = False
     began_at: float = 0.0  # the last read
     missing_at: float | None = None  # when it was first found missing
     ended: bool = False
-
-    @property
-    def due_at(self) -> float:
-        return min(claim.due_at for claim in self.claims)
 
     @property
     def cause(self) -> Claim:
@@ -70,11 +69,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class _Last:
-    """What is remembered of an id that is not waited for any more. `modified_ms` None: a deletion that was told."""
+    """What the last read of an id showed. `modified_ms` None: none was needed, a deletion was told."""
 
     at: float
     read_at_ms: int
     modified_ms: int | None
+    missing: bool = False
 
 
 class Queue:
@@ -82,6 +82,9 @@ class Queue:
 
     def __init__(self) -> None:
         self.entries: dict[str, Entry] = {}
+        self._line: list[tuple[float, int, Entry]] = []
+        """A heap by due time. What does not hold any more of an entry stays in it until it comes to the front."""
+        self._numbers = itertools.count()
         self._lately: OrderedDict[str, _Last] = OrderedDict()
 
     def add(self, id: str, claim: Claim, now: float) -> bool:
@@ -91,47 +94,56 @@ class Queue:
             last
             and not claim.origin.replay
             and not claim.anew
+            and not last.missing
             and (last.modified_ms is None or _will_do(claim, last.read_at_ms, last.modified_ms))
         ):
             return False
         claim.added_at = claim.due_at = now
-        self.entries.setdefault(id, Entry(id)).claims.append(claim)
+        entry = self.entries.setdefault(id, Entry(id))
+        entry.claims.append(claim)
+        if now < entry.due_at:
+            self._line_up(entry, now)
         return True
 
-    def was_read(self, id: str, since_at: float, since_ms: int) -> bool:
-        """Whether it was read since, or is gone for good."""
+    def was_read(self, id: str, since_at: float, since_ms: int, *, or_missing: bool = False) -> bool:
+        """Whether a read since then showed it, or is not needed: it is gone for good. `or_missing`: or did not find it."""
         last = self._lately.get(id)
-        return last is not None and (last.modified_ms is None or (last.at >= since_at and last.read_at_ms >= since_ms))
+        if last is None or (last.missing and not or_missing):
+            return False
+        return last.modified_ms is None or (last.at >= since_at and last.read_at_ms >= since_ms)
 
     def due_in(self, now: float) -> float | None:
         """Seconds until an id is due, 0 or less when one is; None when there is none."""
-        due_at = min((entry.due_at for entry in self.entries.values() if not entry.reading), default=None)
-        return None if due_at is None else due_at - now
+        first = self._first()
+        return first.due_at - now if first else None
 
     def take(self, now: float, ids_max: int) -> list[Entry]:
         """The ids that are due, the longest waiting first; they count as being read until they are settled, missing or released."""
-        due = (entry for entry in self.entries.values() if not entry.reading and entry.due_at <= now)
-        taken = heapq.nsmallest(ids_max, due, key=lambda entry: entry.due_at)
-        for entry in taken:
+        taken: list[Entry] = []
+        while len(taken) < ids_max and (entry := self._first()) and entry.due_at <= now:
             entry.reading, entry.began_at = True, now
+            taken.append(entry)
         return taken
 
     def release(self, entry: Entry) -> None:
         """It was not read after all, and is due as before."""
-        entry.reading = False
+        if entry.reading and not entry.ended:
+            entry.reading = False
+            self._line_up(entry)
 
     def settle(self, entry: Entry, now: float, read_at_ms: int, modified_ms: int) -> list[Claim]:
         """The entry was read, and what was read is written: the claims for which it will do. The others are due later."""
-        entry.missing_at = None
+        entry.missing_at, entry.reading = None, False
         done = [claim for claim in entry.claims if _settled(claim, entry.began_at, now, read_at_ms, modified_ms)]
         self._remember(entry.id, _Last(entry.began_at, read_at_ms, modified_ms))
         return self._end(entry, done)
 
-    def missing(self, entry: Entry, now: float) -> bool:
+    def missing(self, entry: Entry, now: float, read_at_ms: int) -> bool:
         """The entry was not there. True when it is gone: it was missing again, ten seconds after the first time.
 
         A look soon after the first tells one that reads do not show yet from one that is gone.
         """
+        self._remember(entry.id, _Last(entry.began_at, read_at_ms, 0, missing=True))
         if entry.missing_at is None:
             entry.missing_at = now
             next_at = now + SOON_S
@@ -145,10 +157,11 @@ class Queue:
 
     def give_up(self, entry: Entry) -> list[Claim]:
         """The read was the last word: its claims. Those that came during the read want one of their own."""
+        entry.reading = False
         return self._end(entry, [claim for claim in entry.claims if claim.added_at <= entry.began_at])
 
     def end_alongs(self, entry: Entry) -> list[Claim]:
-        """The entry was missing for now: claims that came along with another entity do not wait."""
+        """The entry cannot be had for now: claims that came along with another entity do not wait."""
         return self._end(entry, [claim for claim in entry.claims if claim.on_done])
 
     def tell_gone(self, id: str, now: float) -> list[Claim]:
@@ -160,16 +173,27 @@ class Queue:
     def forget(self, is_lost: Callable[[Claim], bool]) -> None:
         """Claims of records that are not ours any more are dropped."""
         for entry in list(self.entries.values()):
-            lost = [claim for claim in entry.claims if not claim.on_done and is_lost(claim)]
-            reading = entry.reading
-            self._end(entry, lost)
-            entry.reading = reading and not entry.ended
+            self._end(entry, [claim for claim in entry.claims if not claim.on_done and is_lost(claim)])
+
+    def _line_up(self, entry: Entry, due_at: float | None = None) -> None:
+        entry.due_at = min(claim.due_at for claim in entry.claims) if due_at is None else due_at
+        heapq.heappush(self._line, (entry.due_at, next(self._numbers), entry))
+
+    def _first(self) -> Entry | None:
+        """The entry that is due first of those that are not being read."""
+        while self._line:
+            due_at, _, entry = self._line[0]
+            if not entry.ended and not entry.reading and entry.due_at == due_at:
+                return entry
+            heapq.heappop(self._line)
+        return None
 
     def _end(self, entry: Entry, done: list[Claim]) -> list[Claim]:
-        entry.reading = False
         ended = set(done)
         entry.claims = [claim for claim in entry.claims if claim not in ended]
-        if not entry.claims:
+        if entry.claims:
+            self._line_up(entry)
+        else:
             entry.ended = True
             self.entries.pop(entry.id, None)
         return done
@@ -192,7 +216,7 @@ def _settled(claim: Claim, began_at: float, now: float, read_at_ms: int, modifie
     if claim.anew and claim.added_at > began_at:
         return False
     first = claim.added_at <= began_at and not claim.waited
-    if first and modified_ms < claim.changed_ms and not claim.stale:
+    if first and modified_ms < claim.changed_ms and read_at_ms < claim.until_ms and not claim.stale:
         claim.stale = True
         claim.due_at = now + SOON_S
         return False

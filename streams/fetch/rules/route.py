@@ -15,6 +15,8 @@ from schemas.webhooks import LookAt, WebhookReceived
 RESOURCES = ("customer", "subscriber", "order", "cart")
 SETTLED_MS = 3000
 """A read that is this much later than a change shows it. Both times are whole seconds: three of them are two real ones at least."""
+STAMP_MS = 2000
+"""A webhook is stamped up to this much later than the change that it tells of. Source: docs/facts/bigcommerce.md 1.2"""
 _number, _cart_id = re.compile(r"[1-9][0-9]{0,18}", re.ASCII), re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
 
 
@@ -58,7 +60,7 @@ def route(message: Message) -> Look | Told | Nowhere:
     at_ms = message.received_at_ms if webhook.created_at_ms is None else webhook.created_at_ms
     if webhook.deleted or webhook.converted_order_id is not None:
         return _told(message, webhook, at_ms)
-    return Look(message.resource, message.id, until_ms=at_ms + SETTLED_MS, changed_ms=at_ms if _modifies(webhook) else 0)
+    return Look(message.resource, message.id, until_ms=at_ms + SETTLED_MS, changed_ms=at_ms - STAMP_MS if _modifies(webhook) else 0)
 
 
 def _modifies(webhook: Webhook) -> bool:

@@ -147,6 +147,21 @@ def test_addresses_and_attributes_change_without_the_customers_date(shop):
     assert shop.data("/v3/customers/addresses", **{"customer_id:in": customer})[0]["city"] == "Austin"
 
 
+def test_a_customer_shows_ten_addresses_and_attributes_and_lists_of_their_own_show_all(shop):
+    details = {"addresses": [{"city": str(n)} for n in range(12)], "attributes": {f"a{n}": "v" for n in range(15)}}
+    [one, _] = shop.act(
+        {"action": "create_customer", "email": "a@example.com", **details},
+        {"action": "create_customer", "email": "b@example.com", **details},
+    )
+    customer = shop.data("/v3/customers", include="addresses,attributes")[0]
+    assert (customer["address_count"], len(customer["addresses"])) == (12, 10)
+    assert (customer["attribute_count"], len(customer["attributes"])) == (15, 10)
+    addresses = shop.data("/v3/customers/addresses", **{"customer_id:in": one["id"]})
+    assert [address["city"] for address in addresses] == [str(n) for n in range(12)]
+    values = shop.data("/v3/customers/attribute-values", **{"customer_id:in": one["id"]})
+    assert (len(values), values[0].keys()) == (15, customer["attributes"][0].keys())
+
+
 def test_subscribers_are_found_and_a_deleted_one_is_404(shop):
     one, two = shop.act(
         {"action": "create_subscriber", "email": "A@example.com"}, {"action": "create_subscriber", "email": "b@example.com", "consents": []}

@@ -240,6 +240,12 @@ def test_knob_delay(shop, receiver):
     assert headers["webhook-signature"] == signature(headers, body)
 
 
+def test_knob_stamp_lag(shop, receiver):
+    [(headers, body)] = one_delivery(shop, receiver, stamp_lag_ms=1000)
+    changed_at_ms, created_at = shop.truth("order")[0]["states"][-1]["at_ms"], json.loads(body)["created_at"]
+    assert changed_at_ms // 1000 < created_at <= int(headers["webhook-timestamp"])
+
+
 def test_knob_drop(shop, receiver):
     assert one_delivery(shop, receiver, 0, drop=1) == []
 

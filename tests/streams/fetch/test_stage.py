@@ -14,6 +14,7 @@ from schemas.keys import webhook_key
 from schemas.topics import ACCOUNTS, CHECKOUTS, DEAD_LETTERS, SUBSCRIBERS, WEBHOOKS
 from schemas.webhooks import LookAt
 from simulators.process import start
+from tests.simulators.bigcommerce.conftest import Receiver, receiver  # noqa: F401 - a fixture
 from tests.streams.fetch.stage import STORE, Stage
 
 LINES = [{"product_id": 5, "variant_id": 50, "name": "Mug", "price": "12.50", "quantity": 2}]
@@ -169,7 +170,7 @@ async def test_poison_is_dead_lettered_with_its_field_and_its_neighbours_go_on(s
         *(("store/order/updated", {"id": id}) for id in orders),
         ("store/cart/updated", {"id": "c-1"}),
     )
-    await stage.write_raw(b"{}")
+    await stage.write_raw(b"{}", [("schema", None), ("observed_at", None), ("cause", None)])
     stage.start()
     await stage.wait_until_done()
     found = [message for _, message, _ in await stage.written()]
@@ -261,6 +262,19 @@ async def test_stale_reads_are_repeated_until_the_change_shows(stage: Stage):
     }
     assert {order["status_id"] for order in last_bodies(found, OrderState).values()} == {10}
     assert {cart["email"] for cart in last_bodies(found, CartState).values()} == {"jane@example.com"}
+
+
+async def test_a_webhook_that_is_stamped_two_seconds_after_its_change_costs_two_reads(stage: Stage, receiver: Receiver):  # noqa: F811
+    [id] = await customers(stage, 1)
+    await stage.hook("store/customer/updated", receiver.url)
+    await stage.knobs(stamp_lag_ms=2000)
+    stage.start()
+    await stage.act({"action": "update_customer", "id": id, "fields": {"first_name": "new"}})
+    [(_, webhook)] = await asyncio.to_thread(receiver.wait_for, 1)
+    await stage.deliver(webhook)
+    await stage.wait_until_done()
+    assert last_bodies(await stage.written(ACCOUNTS), CustomerState) == await truth(stage, "customer")
+    assert (await stage.calls())["GET /v3/customers 200"] <= 2
 
 
 async def test_faults_of_the_api_lose_nothing(stage: Stage):

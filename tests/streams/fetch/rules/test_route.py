@@ -7,7 +7,7 @@ from schemas.entities import CartGone, CustomerGone, SubscriberGone
 from schemas.failures import Undecodable
 from schemas.topics import ACCOUNTS, CHECKOUTS, SUBSCRIBERS
 from schemas.webhooks import LookAt, WebhookReceived
-from streams.fetch.rules.route import SETTLED_MS, Look, Nowhere, Told, route
+from streams.fetch.rules.route import SETTLED_MS, STAMP_MS, Look, Nowhere, Told, route
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "bigcommerce" / "webhooks"
 AT_MS = 1_561_479_335_000
@@ -22,8 +22,9 @@ def webhook(scope: str, id: str = "32", *, created_at: int | None = AT_MS // 100
 
 
 def test_a_change_is_looked_at_until_it_has_settled_and_shows():
-    assert route(webhook("store/customer/updated")) == Look("customer", "32", AT_MS + SETTLED_MS, AT_MS)
-    assert route(webhook("store/order/statusUpdated", status={"new_status_id": 11})) == Look("order", "32", AT_MS + SETTLED_MS, AT_MS)
+    changed_ms = AT_MS - STAMP_MS
+    assert route(webhook("store/customer/updated")) == Look("customer", "32", AT_MS + SETTLED_MS, changed_ms)
+    assert route(webhook("store/order/statusUpdated", status={"new_status_id": 11})) == Look("order", "32", AT_MS + SETTLED_MS, changed_ms)
 
 
 @pytest.mark.parametrize("scope", ["store/customer/address/updated", "store/cart/lineItem/created", "store/order/message/created"])
