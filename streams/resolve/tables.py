@@ -53,7 +53,8 @@ class Account(Row, frozen=True, omit_defaults=True):
     email: str = ""  # present
     told_ms: int = 0  # when it was deleted, as a delete webhook told
     found_ms: int = 0  # when it was first found missing
-    found_read_ms: int = 0
+    found_first_read_ms: int = 0  # time of the first read that missed it
+    found_read_ms: int = 0  # of the last one
     waiting: list[Activity] = []
 
 

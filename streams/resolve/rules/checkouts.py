@@ -43,7 +43,8 @@ def apply_cart_gone(row: Checkout, gone: CartGone, store: Store) -> Change[Check
         return Change(row, note="ended")
     if not gone.told:
         newer_read = row.cart is not None and row.cart.read_at_ms > gone.read_at_ms
-        return Change(None, note="not newer") if newer_read else Change(replace(row, found_gone_ms=gone.read_at_ms), note="found gone")
+        found = replace(row, found_gone_ms=max(row.found_gone_ms, gone.read_at_ms))
+        return Change(None, note="not newer") if newer_read else Change(found, note="found gone")
     after = _end(row)
     if gone.converted or not row.lines:
         return Change(after)

@@ -49,7 +49,7 @@ def apply_subscriber_gone(row: Subscription, gone: SubscriberGone, store: Store)
         return Change(row, note="deleted")
     if not gone.told and row.seen is not None and row.seen.read_at_ms > gone.read_at_ms:
         return Change(None, note="not newer")
-    after = Subscription(told_ms=gone.at_ms) if gone.told else replace(row, email="", found_read_ms=gone.read_at_ms)
+    after = Subscription(told_ms=gone.at_ms) if gone.told else replace(row, email="", found_read_ms=max(row.found_read_ms, gone.read_at_ms))
     if not row.email:
         return Change(after, note="never known")
     left = SubscriptionGone(store=store.store, subscriber=subscriber_id(store.store, gone.id), at_ms=gone.at_ms)
