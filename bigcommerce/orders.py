@@ -72,7 +72,7 @@ class Order(msgspec.Struct, frozen=True):
     channel_id: str | None
     payment_method: str | None
     currency: str
-    rate: Decimal  # one unit of the store's currency in `currency`
+    rate: Decimal | None  # one unit of the store's currency in `currency`; None where it is not given
     total: Decimal | None
     total_without_tax: Decimal | None
     tax: Decimal | None
@@ -99,8 +99,8 @@ def parse_order(body: bytes) -> Order:
     if status_id not in STATUS_NAMES:
         raise Undecodable("no status that BigCommerce documents", "status_id")
     created_ms = fields.required_time_ms("date_created")
-    rate = fields.money("store_default_to_transactional_exchange_rate") or Decimal(1)
-    if not RATE_MIN <= rate <= 1 / RATE_MIN:
+    rate = fields.money("store_default_to_transactional_exchange_rate") or None  # 0 is none
+    if rate is not None and not RATE_MIN <= rate <= 1 / RATE_MIN:
         raise Undecodable("no rate of exchange", "store_default_to_transactional_exchange_rate")
     channel_id = fields.integer("channel_id")
     return Order(

@@ -22,7 +22,9 @@ class PersonFact(Message, frozen=True, kw_only=True):
     """Base of the facts on `people`."""
 
     store: str
-    handed_on: str = ""  # the customer whose home a pointer sent it on to: it is never sent on again
+    handed_on: str = ""  # the customer whose home it was handed on to: it is never handed on again; "back" where it came back from there
+    via: str = ""  # key of the row that handed it on
+    place: int = -1  # offset of the record that it follows from, on its entity's topic; -1 where it needs none
 
 
 class Activity(PersonFact, frozen=True, kw_only=True):
@@ -40,6 +42,7 @@ class Activity(PersonFact, frozen=True, kw_only=True):
     at_ms: int  # when the cart or order was modified
     starts_profile: bool  # an order starts a new profile after a deletion, a cart does not
     events: list[Event]
+    passed_on: bool = False  # the cart was somebody else's before
 
 
 class AccountSeen(PersonFact, frozen=True, kw_only=True):
@@ -54,7 +57,7 @@ class AccountSeen(PersonFact, frozen=True, kw_only=True):
 
 
 class AccountGone(PersonFact, frozen=True, kw_only=True):
-    """An account was deleted; for its home's row and, where it had moved, for that of its present e-mail."""
+    """An account was deleted; for its home's row, for that of its present e-mail, and for those that still hand on to its home."""
 
     name: ClassVar[str] = "account-gone"
     customer: str
@@ -62,7 +65,7 @@ class AccountGone(PersonFact, frozen=True, kw_only=True):
 
 
 class EmailTaken(PersonFact, frozen=True, kw_only=True):
-    """An account moved to this row's e-mail: where nobody has a profile under it yet, it means that account's home."""
+    """An account moved to this row's e-mail: what comes by it from then on is for that account's home."""
 
     name: ClassVar[str] = "email-taken"
     customer: str
@@ -80,6 +83,7 @@ class SubscriptionSeen(PersonFact, frozen=True, kw_only=True):
     can_hold: list[str]  # what its `consents` list can hold
     created_ms: int
     modified_ms: int
+    since_ms: int = 0  # when it came to this e-mail; 0: when it was created
 
 
 class SubscriptionGone(PersonFact, frozen=True, kw_only=True):

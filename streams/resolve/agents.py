@@ -16,7 +16,7 @@ from schemas.records import RECORD_BYTES_MAX, Decoder, Message, Origin, encode, 
 from schemas.topics import ACCOUNTS, CHECKOUTS, DEAD_LETTERS, PEOPLE, SUBSCRIBERS, Topic
 from streams.engine import Decision, Incoming, Outgoing
 from streams.resolve.rules import accounts, checkouts, profiles, subscribers
-from streams.resolve.rules.change import Change, Store
+from streams.resolve.rules.change import Change, Send, Store
 from streams.resolve.tables import Account, Checkout, Profile, Row, Subscription, read_row, write_row
 
 log = structlog.get_logger()
@@ -99,9 +99,8 @@ class Agent:
     def _decision(self, record: Incoming, change: Change[Any]) -> Decision:
         """Raises Reject where Kafka would not take a part of it."""
         origin = _origin(record)
-        sends = [
-            Outgoing(self._prefix + s.topic.name, s.key.encode(), encode(s.message), headers_of(s.message, origin)) for s in change.sends
-        ]
+        messages = [(s, self._placed(s, record.offset)) for s in change.sends]
+        sends = [Outgoing(self._prefix + s.topic.name, s.key.encode(), encode(m), headers_of(m, origin)) for s, m in messages]
         row = None if change.row is None else write_row(replace(change.row, offset=record.offset))
         if len(row or b"") > RECORD_BYTES_MAX:
             raise Reject(f"its row in {self.topic.table} would become too large")
@@ -109,6 +108,13 @@ class Agent:
             if len(sent.value or b"") > RECORD_BYTES_MAX:
                 raise Reject(f"what follows from it for {sent.topic} is too large for a record")
         return Decision(row, sends)
+
+    def _placed(self, send: Send, offset: int) -> Message:
+        """Facts about a person bear the place of the record that they follow from, so that a repetition is known by it."""
+        message = send.message
+        if self.topic is PEOPLE or send.topic is not PEOPLE or not isinstance(message, PersonFact) or isinstance(message, Activity):
+            return message
+        return replace(message, place=offset)
 
     def _dead_letter(self, record: Incoming, failure: Reject) -> Outgoing:
         store = record.key.decode(errors="replace").partition("/")[0] if self.topic is not PEOPLE else ""

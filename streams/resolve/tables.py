@@ -33,12 +33,16 @@ class OrderMark(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Checkout(Row, frozen=True, omit_defaults=True):
-    """A cart and its orders, under the id that they share. No person's data: `owner` is an account's id or an e-mail's hash."""
+    """A cart and its orders, under the id that they share. No person's data: `owner` is an account's id or an e-mail's hash.
+
+    `owner` is kept when the cart has ended, for its orders may be another's.
+    """
 
     cart: Seen | None = None
     lines: list[CartLine] = []
     currency: str = ""
     owner: str = ""  # `account/{customer_id}`, `person/{lane}`, "" while nobody is known for the cart
+    passed_on: bool = False  # more than one was known to have it
     ended: bool = False  # became an order, or its deletion was told: its states say nothing any more
     found_gone_ms: int = 0  # time of the read that missed it
     orders: dict[str, OrderMark] = {}
@@ -53,7 +57,8 @@ class Account(Row, frozen=True, omit_defaults=True):
     email: str = ""  # present
     told_ms: int = 0  # when it was deleted, as a delete webhook told
     found_ms: int = 0  # when it was first found missing
-    found_read_ms: int = 0
+    found_first_read_ms: int = 0  # time of the first read that missed it
+    found_read_ms: int = 0  # of the last one
     waiting: list[Activity] = []
 
 
@@ -62,6 +67,7 @@ class Subscription(Row, frozen=True, omit_defaults=True):
 
     seen: Seen | None = None
     email: str = ""
+    since_ms: int = 0  # when it came to this e-mail
     told_ms: int = 0
     found_read_ms: int = 0
 
@@ -91,13 +97,38 @@ class LiveAccount(msgspec.Struct, frozen=True):
     person: str  # which of the row's profiles it writes to
 
 
-class LiveSubscription(msgspec.Struct, frozen=True):
+class LiveSubscription(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A subscription by this row's e-mail, or one that another row handed on to an account whose home is here."""
+
     consents: list[str]
     can_hold: list[str]
+    email: str = ""
+    since_ms: int = 0  # when it came to its e-mail
+    modified_ms: int = 0
+    person: str = ""  # the row's profile that it counts for; with `home` the account
+    home: str = ""  # key of the row that it was handed on to
+    by: str = ""  # the account that it was handed on here for
+    via: str = ""  # key of the row that handed it on here
+
+
+class Holder(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An account that took the row's e-mail."""
+
+    from_ms: int
+    customer: str
+    home: str = ""  # key of its home's row, "" where that is this one
+    gone_ms: int = 0  # when the account was deleted
+
+
+class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The last fact of one account or subscriber: what is not after it is a repetition."""
+
+    place: int
+    via: str = ""
 
 
 class Profile(Row, frozen=True, omit_defaults=True):
-    """One e-mail's row: the person who has it, or a pointer to that person's home.
+    """One e-mail's row: what is known of the people who have had it; see rules/profiles.py.
 
     `persons` are the Engagement profiles that this row writes: "" is the one with `email_id`, which also bears the
     customer id `bears`; any other key is an account that took the e-mail over while the first one's profile still has
@@ -107,13 +138,18 @@ class Profile(Row, frozen=True, omit_defaults=True):
     email: str = ""
     persons: dict[str, Person] = {}
     bears: str = ""
-    accounts: dict[str, LiveAccount] = {}
+    accounts: dict[str, LiveAccount] = {}  # whose home this row is
     subscriptions: dict[str, LiveSubscription] = {}
-    pointer: str = ""  # key of the home that this e-mail means
+    holders: list[Holder] = []  # by time
+    marks: dict[str, Mark] = {}  # `account/{id}`, `subscriber/{id}`: kept when they are gone
+    gone: dict[str, int] = {}  # accounts whose home this was, and when they were deleted
+    anonymized_ms: int = 0  # the profile with `email_id`
+    stayed_ms: int = 0  # the last deletion of an account that shared that profile with one that lives
+    number: int = 0  # last of the lane's commands
+    # Of rows that know no holders yet:
+    pointer: str = ""
     pointer_customer: str = ""
     pointer_ms: int = 0
-    anonymized_ms: int = 0
-    number: int = 0  # last of the lane's commands
 
 
 def read_row(row: bytes | None, kind: type[AnyRow]) -> AnyRow:

@@ -63,12 +63,18 @@ def apply_customer_gone(row: Account, gone: CustomerGone, store: Store) -> Chang
         return _delete(row, Account(told_ms=gone.at_ms), gone.id, gone.at_ms, store)
     if row.seen is not None and row.seen.read_at_ms > gone.read_at_ms:
         return Change(None, note="not newer")
-    first = replace(row, found_ms=row.found_ms or gone.at_ms, found_read_ms=max(row.found_read_ms, gone.read_at_ms))
+    first_read_ms = row.found_first_read_ms or row.found_read_ms or gone.read_at_ms
+    first = replace(
+        row,
+        found_ms=row.found_ms or gone.at_ms,
+        found_first_read_ms=first_read_ms,
+        found_read_ms=max(row.found_read_ms, gone.read_at_ms),
+    )
     if row.seen is None:
         return Change(
             replace(first, waiting=[]), note=f"gone before we came, {len(row.waiting)} facts dropped" if row.waiting else "found gone"
         )
-    if gone.at_ms - first.found_ms < FOUND_FOR_GOOD_MS:
+    if gone.read_at_ms - first_read_ms < FOUND_FOR_GOOD_MS:
         return Change(first, note="found gone")
     return _delete(row, replace(first, home="", email="", waiting=[]), gone.id, first.found_ms, store)
 

@@ -2,8 +2,8 @@
 
 from msgspec.structs import replace
 
-from bigcommerce.carts import Cart, parse_cart
-from bigcommerce.orders import Order, parse_order
+from bigcommerce.carts import parse_cart
+from bigcommerce.orders import parse_order
 from engagement import commands
 from schemas.entities import CartGone, CartState, OrderState
 from schemas.failures import Reject
@@ -29,9 +29,9 @@ def apply_cart(row: Checkout, state: CartState, store: Store) -> Change[Checkout
     if row.ended:
         return Change(replace(row, cart=seen), note="ended")
     cart = parse_cart(state.body)
-    owner = owner_of(cart, store) or row.owner
+    owner = owner_of(cart.customer_id, cart.email, store) or row.owner
     events = cart_event(row.lines, cart, store.currency)
-    after = replace(row, cart=seen, lines=cart.lines, currency=cart.currency, owner=owner, found_gone_ms=0)
+    after = replace(_passed(row, owner), cart=seen, lines=cart.lines, currency=cart.currency, found_gone_ms=0)
     if not events and owner == row.owner:
         return Change(after, note="lines unchanged")
     return _tell(after, owner, _activity(store, cart.id, cart.email, cart.updated_ms, events))
@@ -43,7 +43,8 @@ def apply_cart_gone(row: Checkout, gone: CartGone, store: Store) -> Change[Check
         return Change(row, note="ended")
     if not gone.told:
         newer_read = row.cart is not None and row.cart.read_at_ms > gone.read_at_ms
-        return Change(None, note="not newer") if newer_read else Change(replace(row, found_gone_ms=gone.read_at_ms), note="found gone")
+        found = replace(row, found_gone_ms=max(row.found_gone_ms, gone.read_at_ms))
+        return Change(None, note="not newer") if newer_read else Change(found, note="found gone")
     after = _end(row)
     if gone.converted or not row.lines:
         return Change(after)
@@ -75,28 +76,26 @@ def apply_order(row: Checkout, state: OrderState, store: Store) -> Change[Checko
         after = _end(after)
     if not events:
         return Change(after, note="says nothing new")
-    owner = _order_owner(order, store)
+    owner = owner_of(order.customer_id, order.email, store)
     activity = _activity(store, order.cart_id, order.email, order.modified_ms, events, born_ms=order.created_ms, starts=True)
     if not owner and not order.cart_id:
         raise Reject("an order with neither account nor e-mail nor cart belongs to nobody", "billing_address.email")
-    return _tell(after, owner, activity)
+    return _tell(_passed(after, owner), owner, activity)
 
 
-def owner_of(cart: Cart, store: Store) -> str:
+def owner_of(customer_id: str, email: str, store: Store) -> str:
     """`account/{id}` of a registered customer, `person/{lane}` of a known e-mail, "" while nobody is known."""
-    if cart.customer_id:
-        return f"account/{cart.customer_id}"
-    return f"person/{store.lane_of(cart.email)}" if cart.email else ""
+    if customer_id:
+        return f"account/{customer_id}"
+    return f"person/{store.lane_of(email)}" if email else ""
 
 
-def _order_owner(order: Order, store: Store) -> str:
-    if order.customer_id:
-        return f"account/{order.customer_id}"
-    return f"person/{store.lane_of(order.email)}" if order.email else ""
+def _passed(row: Checkout, owner: str) -> Checkout:
+    return replace(row, owner=owner or row.owner, passed_on=row.passed_on or ("" not in (owner, row.owner) and owner != row.owner))
 
 
 def _end(row: Checkout) -> Checkout:
-    return replace(row, lines=[], currency="", owner="", ended=True, found_gone_ms=0)
+    return replace(row, lines=[], currency="", ended=True, found_gone_ms=0)
 
 
 def _activity(
@@ -117,6 +116,7 @@ def _activity(
 def _tell(row: Checkout, owner: str, activity: Activity) -> Change[Checkout]:
     """To the account, to the person, or, where nobody is known, straight to Engagement under the cart's id alone."""
     kind, _, key = owner.partition("/")
+    activity = replace(activity, passed_on=row.passed_on)
     if kind == "account":
         return Change(row, [Send(ACCOUNTS, entity_key(activity.store, key), replace(activity, customer=key, email=""))])
     if kind == "person":

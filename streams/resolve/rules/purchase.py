@@ -85,17 +85,18 @@ def _item(order: Order, line: OrderLine, in_store: "_Converter") -> dict[str, An
 
 
 class _Converter:
-    """From what the shopper paid in to the store's default currency."""
+    """From what the shopper paid in to the store's default currency; nothing where the rate is not given."""
 
-    def __init__(self, currency: str, rate: Decimal) -> None:
+    def __init__(self, currency: str, rate: Decimal | None) -> None:
         self.currency, self.rate = currency, rate
 
     def __call__(self, amount: Decimal | None) -> float | None:
-        return None if amount is None else price(amount / self.rate, self.currency)
+        return None if amount is None or self.rate is None else price(amount / self.rate, self.currency)
 
 
 def _converter(order: Order, store_currency: str) -> _Converter:
-    return _Converter(store_currency, Decimal(1) if order.currency == store_currency else order.rate)
+    rate = Decimal(1) if order.currency == store_currency or (not order.currency and order.rate is None) else order.rate
+    return _Converter(store_currency, rate)
 
 
 def _local(order: Order, amount: Decimal | None) -> float | None:

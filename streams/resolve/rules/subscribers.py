@@ -26,8 +26,10 @@ def apply_subscriber(row: Subscription, state: SubscriberState, store: Store) ->
     if not subscriber.email:
         raise Undecodable("missing", "email")
     id = subscriber_id(store.store, subscriber.id)
+    moved = row.email not in ("", subscriber.email)
+    since_ms = subscriber.modified_ms if moved else row.since_ms or subscriber.created_ms
     sends = []
-    if row.email and row.email != subscriber.email:
+    if moved:
         left = SubscriptionGone(store=store.store, subscriber=id, at_ms=subscriber.modified_ms)
         sends.append(Send(PEOPLE, store.lane_of(row.email), left))
     seen = SubscriptionSeen(
@@ -38,9 +40,10 @@ def apply_subscriber(row: Subscription, state: SubscriberState, store: Store) ->
         can_hold=subscriber.can_hold,
         created_ms=subscriber.created_ms,
         modified_ms=subscriber.modified_ms,
+        since_ms=since_ms,
     )
     sends.append(Send(PEOPLE, store.lane_of(subscriber.email), seen))
-    return Change(Subscription(seen=fence.seen_of(state), email=subscriber.email), sends)
+    return Change(Subscription(seen=fence.seen_of(state), email=subscriber.email, since_ms=since_ms), sends)
 
 
 def apply_subscriber_gone(row: Subscription, gone: SubscriberGone, store: Store) -> Change[Subscription]:
@@ -49,7 +52,7 @@ def apply_subscriber_gone(row: Subscription, gone: SubscriberGone, store: Store)
         return Change(row, note="deleted")
     if not gone.told and row.seen is not None and row.seen.read_at_ms > gone.read_at_ms:
         return Change(None, note="not newer")
-    after = Subscription(told_ms=gone.at_ms) if gone.told else replace(row, email="", found_read_ms=gone.read_at_ms)
+    after = Subscription(told_ms=gone.at_ms) if gone.told else replace(row, email="", found_read_ms=max(row.found_read_ms, gone.read_at_ms))
     if not row.email:
         return Change(after, note="never known")
     left = SubscriptionGone(store=store.store, subscriber=subscriber_id(store.store, gone.id), at_ms=gone.at_ms)

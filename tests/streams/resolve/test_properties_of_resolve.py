@@ -64,9 +64,14 @@ def is_placed(status_id: int) -> bool:
 
 
 def checkouts(line: Line, orders: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Rows of carts; whether an order was bought counts only where its last state says so (an earlier one may not have been seen)."""
+    """Rows of carts; whether an order was bought counts only where its last state says so (an earlier one may not have been seen).
+
+    Whose an ended cart was is known only where its states came before its end.
+    """
     rows = line.table("bigcommerce.checkouts")
     for row in rows.values():
+        if row.get("ended"):
+            row.pop("owner", None)
         for id, mark in row.get("orders", {}).items():
             if not is_placed(orders[id]["status_id"]):
                 mark.pop("purchased", None)

@@ -75,6 +75,15 @@ def test_the_example_order_becomes_a_purchase_and_two_items():
     assert second.properties["total_price"] == 0.0
 
 
+@pytest.mark.parametrize("rate", [None, "0.0000000000"])
+def test_without_a_rate_there_is_no_price_in_the_stores_currency(rate: str | None):
+    order = example_order(default_currency_code="EUR", store_default_to_transactional_exchange_rate=rate)
+    purchase, item = purchase_events(parse_order(order), "USD", "shop")[:2]
+    assert not {"total_price", "tax", "discount_value"} & purchase.properties.keys()
+    assert not {"price", "total_price"} & item.properties.keys()
+    assert purchase.properties["total_price_local_currency"] > 0
+
+
 def test_another_currency_is_divided_by_the_rate_for_the_stores_own():
     order = example_order(default_currency_code="EUR", store_default_to_transactional_exchange_rate="0.8000000000")
     properties = purchase_events(parse_order(order), "USD", "s")[0].properties
