@@ -17,8 +17,9 @@ from ops import output
 from ops.exits import DONE, FAILED
 from schemas.connection import REQUEST_TIMEOUT_MS, admin_client, kafka_options
 from schemas.failures import Unavailable, WrongSetting
+from schemas.keys import changelog
 from schemas.settings import Settings
-from schemas.topics import RETENTION_MS, STAGES, TOPICS, Topic, changelog, group
+from schemas.topics import RETENTION_MS, STAGES, TOPICS, Topic, group
 from streams.offsets import commit_beginning_offsets
 
 CREATE_S_MAX = 60.0

@@ -32,3 +32,8 @@ def checkout_key(store: str, cart_id: str | None, order_id: str = "") -> str:
 def entity_key(store: str, id: str) -> str:
     """`{s}/{id}`: key of `bigcommerce.accounts`, `.subscribers` and `.products`."""
     return f"{store}/{id}"
+
+
+def changelog(group: str, table: str) -> str:
+    """The topic that holds the rows of a table, by their keys."""
+    return f"{group}-{table}-changelog"

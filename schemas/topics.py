@@ -108,11 +108,6 @@ STAGES = {
 }
 
 
-def changelog(group: str, table: str) -> str:
-    """The changelog topic of a table."""
-    return f"{group}-{table}-changelog"
-
-
 def group(prefix: str, stage: str) -> str:
     """The consumer group of a stage."""
     return f"{prefix}cartstream-{stage}"

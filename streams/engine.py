@@ -36,7 +36,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
 from prometheus_client import Counter, Gauge
 
-from schemas.topics import changelog
+from schemas.keys import changelog
 from streams.offsets import heed_group_errors, partition_counts
 
 FAUST = "0.15.3"

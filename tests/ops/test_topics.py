@@ -8,8 +8,9 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from ops.embedded_kafka import EmbeddedKafka
 from ops.topics import create_topics
 from schemas.connection import kafka_options
+from schemas.keys import changelog
 from schemas.settings import Settings
-from schemas.topics import ACCOUNTS, STAGES, STORES, TOPICS, WEBHOOKS, changelog, group
+from schemas.topics import ACCOUNTS, STAGES, STORES, TOPICS, WEBHOOKS, group
 from tests.ops.conftest import Run
 
 
