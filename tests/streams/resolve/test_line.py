@@ -158,9 +158,10 @@ def test_the_same_email_registered_again_starts_a_new_profile_with_the_new_id():
 
 
 def test_an_account_that_came_back_before_its_old_ones_deletion_was_seen_starts_its_own_profile():
-    line = Line().tell(customer(), customer(12, created=70, at=70), customer_gone(at=60)).run()
+    came_back = customer(12, created=70, at=70)
+    line = Line().tell(customer(), came_back, customer_gone(at=60)).run()
     assert line.bodies("anonymize") == [{"customer_ids": {"email_id": "jane@example.com", "customer_id": "11"}}]
-    assert [(look.id, look.anew) for look in line.looks] == [("12", True)]
+    assert [(look.id, look.anew, look.at_ms > came_back.read_at_ms) for look in line.looks] == [("12", True, True)]
     line.tell(customer(12, created=70, at=70, read=30)).run()
     assert line.bodies()[-1]["customer_ids"] == {"email_id": "jane@example.com", "customer_id": "12"}
 

@@ -78,7 +78,8 @@ def people(line: Line) -> dict[str, Any]:
     return {
         key: {
             "persons": {person: told(found) for person, found in row["persons"].items()},
-            **{name: row.get(name) for name in ("email", "bears", "accounts", "subscriptions", "holders", "gone", "anonymized_ms")},
+            "accounts": {id: (a["created_ms"], a["here"], a["person"]) for id, a in row.get("accounts", {}).items()},
+            **{name: row.get(name) for name in ("email", "bears", "subscriptions", "holders", "gone", "anonymized_ms")},
         }
         for key, row in line.table("people").items()
         if row.get("accounts") or row.get("subscriptions")
