@@ -54,6 +54,7 @@ class AccountSeen(PersonFact, frozen=True, kw_only=True):
     created_ms: int
     modified_ms: int
     properties: dict[str, Any]  # of its Engagement profile, all but `email`
+    read_at_ms: int = 0  # when it was read so
 
 
 class AccountGone(PersonFact, frozen=True, kw_only=True):

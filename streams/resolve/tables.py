@@ -89,12 +89,13 @@ class Person(msgspec.Struct, frozen=True, omit_defaults=True):
     consents: dict[str, ConsentSent] = {}
 
 
-class LiveAccount(msgspec.Struct, frozen=True):
+class LiveAccount(msgspec.Struct, frozen=True, omit_defaults=True):
     """An account whose home this row is."""
 
     created_ms: int
     here: bool  # its present e-mail is this row's
     person: str  # which of the row's profiles it writes to
+    read_at_ms: int = 0  # of its last state
 
 
 class LiveSubscription(msgspec.Struct, frozen=True, omit_defaults=True):

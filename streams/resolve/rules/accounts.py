@@ -47,6 +47,7 @@ def apply_customer(row: Account, state: CustomerState, store: Store) -> Change[A
                 created_ms=customer.created_ms,
                 modified_ms=customer.modified_ms,
                 properties=properties_of(customer, state.attribute_names),
+                read_at_ms=state.read_at_ms,
             ),
         )
     )

@@ -182,7 +182,7 @@ class _Work:
         person = known.person if known else self._choose_person(fact.customer)
         if person == MAIN and not self.told.bears:
             self.told.bears = fact.customer
-        self.accounts[fact.customer] = LiveAccount(fact.created_ms, here, person)
+        self.accounts[fact.customer] = LiveAccount(fact.created_ms, here, person, fact.read_at_ms)
         self.gone.pop(fact.customer, None)
         self._part()
         person = self.accounts[fact.customer].person
@@ -205,9 +205,11 @@ class _Work:
         for customer, account in self._sharing().items():
             if account.here != self.accounts[writer].here:
                 self.accounts[customer] = replace(account, person=customer)
-                self._look(customer, account.created_ms, "it has a profile of its own from now on")
+                self._look(customer, "it has a profile of its own from now on")
 
-    def _look(self, customer: str, at_ms: int, why: str) -> None:
+    def _look(self, customer: str, why: str) -> None:
+        """Ask for the account's state as a later second shows it: one of the same second would be no newer one and say nothing."""
+        at_ms = self.accounts[customer].read_at_ms + 1000
         look = LookAt(store=self.store.store, resource="customer", id=customer, why=why, at_ms=at_ms, anew=True)
         self.others.append(Send(WEBHOOKS, webhook_key(self.store.store, "customer", customer), look))
 
@@ -244,7 +246,7 @@ class _Work:
         else:
             self._end_main(max(self.stayed_ms, fact.at_ms), heir)
         if heir and (not stays or borne == fact.customer):
-            self._look(heir, fact.at_ms, "it writes the profile from now on")
+            self._look(heir, "it writes the profile from now on")
         return "another live account stands on the e-mail" if stays else ""
 
     def _end_handed_on(self, gone: AccountGone, *, stays: bool) -> None:

@@ -60,17 +60,27 @@ class Line:
         return self
 
     def run(self) -> "Line":
-        while ready := [place for place, queue in self.queues.items() if queue]:
-            topic, line = self.random.choice(ready)
-            offset, (key, value, headers) = self.queues[topic, line][0]
-            self.queues[topic, line].popleft()
-            record = Incoming(topic, 0, offset, key.encode(), value, headers, 1)
-            self.log.append(record)
-            self.decide(record)
+        while self.step():
+            pass
         return self
 
-    def run_killed(self, topic: str, meanwhile: Callable[[], object] = lambda: None) -> "Line":
-        """What waits on a topic as one batch of the engine that a kill meets between its effects and its rows: it is done again."""
+    def step(self) -> bool:
+        """One record of any topic; whether there was one."""
+        ready = [place for place, queue in self.queues.items() if queue]
+        if not ready:
+            return False
+        topic, line = self.random.choice(ready)
+        offset, (key, value, headers) = self.queues[topic, line].popleft()
+        record = Incoming(topic, 0, offset, key.encode(), value, headers, 1)
+        self.log.append(record)
+        self.decide(record)
+        return True
+
+    def run_killed(self, topic: str, meanwhile: Callable[[], object] = lambda: None, *, go_on: bool = True) -> "Line":
+        """What waits on a topic as one batch of the engine that a kill meets between its effects and its rows: it is done again.
+
+        Then, with `go_on`, all else that waits.
+        """
         places = [place for place in self.queues if place[0] == topic]
         waiting = sorted(((n, v) for place in places for n, v in self.queues[place]), key=lambda record: record[0])
         for place in places:
@@ -83,7 +93,7 @@ class Line:
         meanwhile()
         for record in batch:
             self.decide(record)
-        return self.run()
+        return self.run() if go_on else self
 
     def decide(self, record: Incoming, *, write: bool = True) -> None:
         """One record through its agent; without `write` as far as a kill between effects and state would let it."""

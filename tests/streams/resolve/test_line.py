@@ -1,6 +1,9 @@
 """What people and carts do, through all of resolve's agents."""
 
-from tests.streams.resolve.line import Line, cart, cart_gone, customer, customer_gone, order, subscriber, subscriber_gone
+import msgspec
+
+from streams.resolve.rules.fence import before
+from tests.streams.resolve.line import Line, cart, cart_gone, customer, customer_gone, lane_of, order, subscriber, subscriber_gone
 
 
 def test_an_account_becomes_a_profile_with_its_properties():
@@ -155,9 +158,10 @@ def test_the_same_email_registered_again_starts_a_new_profile_with_the_new_id():
 
 
 def test_an_account_that_came_back_before_its_old_ones_deletion_was_seen_starts_its_own_profile():
-    line = Line().tell(customer(), customer(12, created=70, at=70), customer_gone(at=60)).run()
+    came_back = customer(12, created=70, at=70)
+    line = Line().tell(customer(), came_back, customer_gone(at=60)).run()
     assert line.bodies("anonymize") == [{"customer_ids": {"email_id": "jane@example.com", "customer_id": "11"}}]
-    assert [(look.id, look.anew) for look in line.looks] == [("12", True)]
+    assert [(look.id, look.anew, look.at_ms > came_back.read_at_ms) for look in line.looks] == [("12", True, True)]
     line.tell(customer(12, created=70, at=70, read=30)).run()
     assert line.bodies()[-1]["customer_ids"] == {"email_id": "jane@example.com", "customer_id": "12"}
 
@@ -225,3 +229,33 @@ def test_an_equal_state_sends_nothing_again():
     sent = len(line.log), len(line.commands)
     line.tell(*states).run()
     assert (len(line.log) - len(states), len(line.commands)) == sent
+
+
+def test_a_cart_that_became_an_order_says_nothing_even_where_its_order_is_not_read():
+    line = Line().tell(cart(lines={"7": 2}, email="g@example.com"), cart_gone(at=9, converted=True)).run()
+    assert [e["properties"]["action"] for e in line.events("cart_update")] == ["add"]
+
+
+def test_a_field_that_vanished_is_emptied():
+    line = Line().tell(customer(form_fields=[{"name": "Size", "value": "40"}]), customer(at=5)).run()
+    assert line.properties()["jane@example.com"]["bigcommerce_size"] == ""
+
+
+def test_the_update_timestamp_rises_where_two_states_have_one_second():
+    line = Line().tell(customer(phone="1"), customer(phone="2", read=5)).run()
+    assert [b["update_timestamp"] for b in line.bodies("customers")] == [1_700_000_000, 1_700_000_000.001]
+
+
+def test_the_second_of_a_deletion_counts_as_before_it():
+    assert before(60_900, 60_100)
+    assert not before(61_000, 60_999)
+
+
+def test_rows_that_know_no_holders_yet_still_hand_on():
+    line = Line().tell(customer(), customer(email="b@example.com", at=60)).run()
+    row = line.rows["people", lane_of("b@example.com").encode()]
+    holder = msgspec.json.decode(row)["holders"][0]
+    old = {"offset": 1, "pointer": holder["home"], "pointer_customer": holder["customer"], "pointer_ms": holder["from_ms"], "persons": {}}
+    line.rows["people", lane_of("b@example.com").encode()] = msgspec.json.encode(old)
+    line.tell(order(email="b@example.com", created=70, at=70)).run()
+    assert line.events("purchase")[0]["customer_ids"] == {"email_id": "jane@example.com", "customer_id": "11", "cart_id": "c-1"}

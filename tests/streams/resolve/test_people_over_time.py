@@ -95,7 +95,18 @@ def test_the_subscriber_id_goes_to_the_new_email_whichever_lane_is_first():
         assert profile_of(ended, "email_id", "a@x").consents()["bigcommerce"] == "reject"
 
 
+def test_a_subscription_follows_the_account_that_turns_out_to_have_moved_to_its_email():
+    moved = [customer(11, "a@x"), customer(11, "z@x", at=10), customer(12, "b@x"), subscriber(501, "a@x", NEWS, at=35, created=35)]
+    _, ended = live(*moved, customer(12, "a@x", at=30))
+    assert (newsletter(ended, 11), newsletter(ended, 12)) == ("reject", "accept")
+
+
 # Guests.
+
+
+def test_where_an_account_moves_to_the_email_of_one_that_stays_there_guests_are_the_emails_own():
+    _, ended = live(customer(11, "a@x"), customer(12, "b@x"), customer(12, "a@x", at=20), order(101, email="a@x", created=30, at=30))
+    assert profile_of(ended, "email_id", "a@x").purchases() == ["101"]
 
 
 def test_a_guests_order_is_for_whoever_had_the_email_then():
@@ -192,7 +203,8 @@ def test_accounts_that_are_no_longer_on_one_email_have_a_profile_each():
     line, ended = live(customer(11, "a@x"), customer(12, "a@x", created=30, at=30), customer(11, "b@x", at=20, phone="11"), ordered)
     assert profile_of(ended, "customer_id", 11).purchases() == []
     assert profile_of(ended, "customer_id", 12).purchases() == ["101"]
-    assert [(look.id, look.anew) for look in line.looks] == [("12", True)]
+    last_read_ms = customer(12, at=30).read_at_ms
+    assert [(look.id, look.anew, look.at_ms > last_read_ms) for look in line.looks] == [("12", True, True)]
     _, ended = live(customer(12, "a@x", created=30, at=30, read=60, phone="12"), line=line)
     assert profile_of(ended, "customer_id", 12).property("phone") == "12"
 
@@ -216,6 +228,9 @@ def test_a_newcomer_does_not_share_the_profile_of_an_heir_that_moved_away():
 
 def test_a_cart_that_changes_hands_merges_nobody():
     mine, theirs = cart("c-1", {"7": 1}, email="x@x", at=40), cart("c-1", {"7": 2}, version=2, email="x@x", customer=12, at=41)
+    _, ended = live(*A_TAKEN_OVER, mine, theirs, customer(13, "x@x", created=50, at=50))
+    assert [profile_of(ended, "customer_id", id).hard.get("email_id") for id in (11, 12, 13)] == ["a@x", None, "x@x"]
+    mine, theirs = cart("c-1", {"7": 1}, customer=12, at=40), cart("c-1", {"7": 2}, version=2, email="x@x", at=41)
     _, ended = live(*A_TAKEN_OVER, mine, theirs, customer(13, "x@x", created=50, at=50))
     assert [profile_of(ended, "customer_id", id).hard.get("email_id") for id in (11, 12, 13)] == ["a@x", None, "x@x"]
 
