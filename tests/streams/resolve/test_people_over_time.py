@@ -101,6 +101,12 @@ def test_a_subscription_follows_the_account_that_turns_out_to_have_moved_to_its_
     assert (newsletter(ended, 11), newsletter(ended, 12)) == ("reject", "accept")
 
 
+def test_a_subscription_that_moved_is_for_whoever_has_the_email_when_it_comes():
+    moved = [subscriber(501, "c@x", NEWS, at=5, created=5), subscriber(501, "a@x", NEWS, at=35, created=5)]
+    _, ended = live(*A_TAKEN_OVER, *moved)
+    assert (newsletter(ended, 11), newsletter(ended, 12)) == (None, "accept")
+
+
 # Guests.
 
 
@@ -190,7 +196,9 @@ def test_what_is_handed_back_by_the_home_of_a_deleted_account_is_the_emails_own_
 
 def test_a_subscription_that_was_handed_on_is_dropped_with_its_deleted_account():
     history = [customer(11, "a@x"), customer(11, "b@x", at=20), subscriber(501, "b@x", NEWS, at=30, created=30), customer(11, "c@x", at=40)]
-    line, ended = live(*history, customer_gone(11, at=60), subscriber(501, "b@x", [], at=70, created=30))
+    line, _ = live(*history, customer_gone(11, at=60))
+    assert not [row for (topic, _), row in line.rows.items() if topic == "people" and b"b@x" in row]
+    line, ended = live(subscriber(501, "b@x", [], at=70, created=30), line=line)
     assert ended.live() == []
     assert not [row for (topic, _), row in line.rows.items() if topic == "people" and b"b@x" in row]
 
@@ -221,6 +229,14 @@ def test_a_newcomer_does_not_share_the_profile_of_an_heir_that_moved_away():
     history = [customer(11, "a@x"), customer(12, "a@x", created=5, at=5), customer_gone(11, at=60), customer(12, "z@x", created=5, at=100)]
     _, ended = live(*history, customer(13, "a@x", created=110, at=110, phone="13"))
     assert profile_of(ended, "customer_id", 13).hard == {"customer_id": "13"}
+
+
+def test_the_oldest_of_those_that_share_a_profile_writes_it_when_the_one_whose_id_it_bears_is_deleted():
+    shared = [customer(11, "a@x"), customer(13, "a@x", created=20, at=20), customer(12, "a@x", created=10, at=10)]
+    line, _ = live(*shared, customer_gone(11, at=60))
+    assert [look.id for look in line.looks] == ["12"]
+    _, ended = live(customer(12, "a@x", created=10, at=10, read=60, phone="12"), line=line)
+    assert profile_of(ended, "email_id", "a@x").property("phone") == "12"
 
 
 # Soft ids.
