@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import os
 import signal
+import sys
+from typing import NoReturn
 
 import structlog
 from granian.constants import HTTPModes, Interfaces
@@ -28,15 +31,17 @@ DRAIN_S_MAX = 10.0  # longer than any answer takes
 RETRY_S = 1.0
 
 
-def main(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT, then return 0; 70 after an unexpected error. Raises WrongSetting."""
+def main(settings: Settings) -> NoReturn:
+    """Serve until SIGTERM or SIGINT; the process ends here, with 0, or with 70 after an unexpected error. Raises WrongSetting."""
     try:
-        return asyncio.run(Ingest(settings).serve())
+        code = asyncio.run(Ingest(settings).serve())
     except Failure:
         raise
     except Exception:
         log.exception("ingest ended unexpectedly")
-        return 70
+        code = 70
+    sys.stderr.flush()
+    os._exit(code)  # all is answered and written; a thread of Granian that meets the interpreter's end aborts the process
 
 
 class Ingest:

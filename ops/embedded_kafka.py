@@ -255,10 +255,11 @@ def _end_orphan(pid: str, properties: Path) -> None:
 
 def _runs(pid: str, properties: Path) -> bool:
     """Whether the process is a broker of these properties; a process id alone may be another's by now."""
-    try:
-        shown = subprocess.run(["ps", "-ww", "-o", "command=", "-p", pid], capture_output=True, text=True, check=False).stdout
-    except FileNotFoundError:  # a slim Linux, where the broker ended with its keeper
+    if Path("/proc/self").exists():  # a slim Linux may have no ps
+        with contextlib.suppress(OSError):
+            return f"kafka.Kafka {properties}" in Path("/proc", pid, "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         return False
+    shown = subprocess.run(["ps", "-ww", "-o", "command=", "-p", pid], capture_output=True, text=True, check=False).stdout
     return f"kafka.Kafka {properties}" in shown
 
 

@@ -105,10 +105,14 @@ class Load:
     def __init__(self, world: World, chance: random.Random) -> None:
         self.world, self.chance = world, chance
         self.lanes: dict[str, list[Command]] = {f"lane{n}": [] for n in range(LANES)}
+        self.ended = asyncio.Event()
 
     async def run(self, seconds: float) -> None:
+        """For so long, or until `ended` is set."""
         begin, sent = time.monotonic(), []
         for n in range(int(seconds * RATE)):
+            if self.ended.is_set():
+                break
             lane = self.chance.choice(list(self.lanes))
             done = self.lanes[lane]
             number = len(done) + 1
@@ -171,7 +175,7 @@ async def test_a_worker_that_was_stopped_for_longer_than_its_session_does_no_har
     with workers(world, 2) as both:
         stopped = both[0]
         async with asyncio.TaskGroup() as together:
-            running = together.create_task(load.run(16))
+            running = together.create_task(load.run(10 * SESSION_S))
             await until(lambda: project.counters()["received"] > 300)
             stopped.process.send_signal(signal.SIGSTOP)
             before = await world.committed_each()
@@ -182,6 +186,8 @@ async def test_a_worker_that_was_stopped_for_longer_than_its_session_does_no_har
             await until(is_taken_over, what="the other worker has all partitions")
             assert not running.done()
             stopped.process.send_signal(signal.SIGCONT)
+            await asyncio.sleep(1)
+            load.ended.set()
         with contextlib.suppress(subprocess.TimeoutExpired):  # it had nothing to send, and joins again
             assert await stopped.ended(within_s=SESSION_S) == 75
             stopped.start()
