@@ -134,7 +134,8 @@ class Trial:
             yield
         finally:
             self.loaded.set()
-            await load
+            async with asyncio.timeout(DONE_S_MAX):  # without a broker it would wait for ever
+                await load
 
     async def some_seconds(self, least: float, most: float) -> None:
         await asyncio.sleep(self.random.uniform(least, most))
@@ -445,6 +446,6 @@ def count_of(value: Callable[[], int]) -> Callable[[], Awaitable[int]]:
 
 async def until(ask: Callable[[], Awaitable[Any]], good: Callable[[Any], bool]) -> None:
     deadline = time.monotonic() + DONE_S_MAX
-    while not good(answer := await ask()):
+    while not good(answer := await asyncio.wait_for(ask(), DONE_S_MAX)):
         assert time.monotonic() < deadline, answer
         await asyncio.sleep(0.2)
