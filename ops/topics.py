@@ -8,10 +8,7 @@ from typing import Literal
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import (
-    CommitFailedError,
-    for_code,
-)
+from aiokafka.errors import CommitFailedError, for_code
 
 from ops import output
 from ops.exits import DONE, FAILED

@@ -53,8 +53,8 @@ async def partition_counts(kafka: Mapping[str, Any], topics: Iterable[str]) -> d
 async def commit_beginning_offsets(kafka: Mapping[str, Any], group: str, topics: Iterable[str]) -> int:
     """Every partition of `topics` has a committed offset in `group`; returns how many had none and got their beginning.
 
-    What is committed already stays. While members of the group are alive Kafka refuses the commit (aiokafka's
-    UnknownMemberIdError): stop them first. Raises MissingTopic.
+    What is committed already stays. While members of the group are alive Kafka refuses the commit: stop them first.
+    Raises MissingTopic, aiokafka's CommitFailedError.
     """
     topics = list(topics)
     counts = await partition_counts(kafka, topics)
