@@ -277,9 +277,9 @@ class Engine:
     async def _stop(self) -> NoReturn:
         """Let batches in flight end and commit, as far as that goes quickly; what is left undone comes again."""
         try:
-            await asyncio.wait_for(asyncio.gather(*(agent.busy.acquire() for agent in self._agents.values())), STOP_S)
+            await _within(STOP_S, asyncio.gather(*(agent.busy.acquire() for agent in self._agents.values())))
             if self._done:
-                await asyncio.wait_for(self._app.consumer.commit(), STOP_S)
+                await _within(STOP_S, self._app.consumer.commit())
         except (TimeoutError, KafkaError) as error:
             log.warning("engine.stopped_early", error=repr(error))
         leave(STOPPED)
@@ -492,6 +492,17 @@ def _incoming(message: Any) -> Incoming:
 def leave(code: int) -> NoReturn:
     """The process ends at once. Nothing is cleaned up: what a kill leaves is always right, and Faust's own shutdown may hang."""
     os._exit(code)
+
+
+async def _within(timeout_s: float, work: Awaitable[Any]) -> None:
+    """Like `asyncio.wait_for`, but leaves work behind that does not end when cancelled: Faust's commit begins anew then.
+
+    Raises TimeoutError after `timeout_s` seconds, and what the work raises.
+    """
+    task = asyncio.ensure_future(work)
+    if not (await asyncio.wait({task}, timeout=timeout_s))[0]:
+        raise TimeoutError(f"not done within {timeout_s} s")
+    task.result()
 
 
 class _ends_the_process:  # noqa: N801 - reads as what it does

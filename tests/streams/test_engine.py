@@ -1,3 +1,5 @@
+import asyncio
+import contextlib
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -8,7 +10,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from streams.engine import Decision, Engine, NotReady, Outgoing, _credentials
+from streams.engine import Decision, Engine, NotReady, Outgoing, _credentials, _within
 
 
 def engine(kafka: str, prefix: str, data: Path, partitions: int = 2) -> Engine:
@@ -105,6 +107,27 @@ def test_faust_connects_as_securely_as_aiokafka(given: dict[str, Any], expected:
     else:
         mechanism = getattr(found, "mechanism", None)
         assert (found.protocol.value, mechanism and mechanism.value, getattr(found, "username", None)) == expected
+
+
+async def test_work_that_does_not_end_when_cancelled_is_not_waited_for():
+    """As a commit of Faust's that waits for another one while Kafka is away."""
+
+    async def begins_anew() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        await asyncio.sleep(60)
+
+    with pytest.raises(TimeoutError, match=r"not done within 0.05 s"):
+        async with asyncio.timeout(5):
+            await _within(0.05, begins_anew())
+
+
+async def test_what_work_raises_is_raised_where_it_is_waited_for():
+    async def failing() -> None:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await _within(5, failing())
 
 
 def test_another_faust_is_refused():

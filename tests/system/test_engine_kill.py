@@ -132,10 +132,12 @@ class Trial:
         load = asyncio.create_task(self.load(math.inf))
         try:
             yield
-        finally:
-            self.loaded.set()
-            async with asyncio.timeout(DONE_S_MAX):  # without a broker it would wait for ever
-                await load
+        except BaseException:
+            load.cancel()  # and is not waited for: where the broker is gone it does not end, and the fault to be told is this one
+            raise
+        self.loaded.set()
+        async with asyncio.timeout(DONE_S_MAX):
+            await load
 
     async def some_seconds(self, least: float, most: float) -> None:
         await asyncio.sleep(self.random.uniform(least, most))
