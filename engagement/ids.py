@@ -1,16 +1,15 @@
 """Ids as Engagement gets them: text."""
 
 
-def customer_id(store: str, id: str) -> str:
-    """The hard id `customer_id` of a store's account.
+def engagement_id(store: str, id: str, *, shared: bool) -> str:
+    """Engagement's id of an account, a subscriber, an order, a product or a variant of BigCommerce's; "" stays "".
 
-    `store` is part of it only where several stores share a project; each has its own today.
+    `store` is `{hash}.{generation}`. Where several stores share a project the id is `{hash}-{id}`, for BigCommerce counts
+    from one in each store.
     """
-    del store
-    return id
+    return f"{store.rpartition('.')[0]}-{id}" if shared and id else id
 
 
-def subscriber_id(store: str, id: str) -> str:
-    """The soft id `subscriber_id` of a store's subscriber."""
-    del store
-    return id
+def bigcommerce_id(id: str) -> str:
+    """What `engagement_id` was made of: BigCommerce's own id, which has no hyphen."""
+    return id.rpartition("-")[2]

@@ -101,12 +101,15 @@ def store_add(
         ),
     ],
     hooks: Annotated[bool, typer.Option("--hooks/--no-hooks", help="Create the store's webhooks.")] = True,
+    shared_project: Annotated[
+        bool, typer.Option("--shared-project", help="Other stores go to the project, too: ids bear the store's hash, for good.")
+    ] = False,
 ) -> None:
     """Add a store by its own API account, or mend one that is there: checks both keys, creates the webhooks. Safe to repeat."""
     from ops import environment
     from ops.stores import Wanted, add, read_secrets
 
-    wanted = Wanted(store_hash, engagement_url, project, hooks, read_secrets(secrets))
+    wanted = Wanted(store_hash, engagement_url, project, hooks, read_secrets(secrets), shared_project)
     _end(add(environment.load(), wanted))
 
 

@@ -47,6 +47,7 @@ class Wanted:
     project: str
     hooks: bool
     secrets: Secrets = field(repr=False)
+    shared: bool = False
 
 
 def add(settings: Settings, wanted: Wanted) -> int:
@@ -99,9 +100,19 @@ def _refuse_to_mix(directory: Directory, wanted: Wanted, before: Store | None) -
     """Raises WrongSetting where people of two stores, or of two projects, would get into each other's rows."""
     if before and before.project != wanted.project:
         raise WrongSetting(f"--project: {wanted.hash} goes to the project {before.project} already, and that cannot be changed")
+    if before and before.shared != wanted.shared:
+        raise WrongSetting(
+            f"--shared-project: {wanted.hash} was added {'with' if before.shared else 'without'} it, and that cannot be changed, "
+            "for its ids at Engagement depend on it"
+        )
     for other in directory.by_store.values():
-        if other.project == wanted.project and other.hash != wanted.hash and not other.removed:
-            raise WrongSetting(f"--project: the store {other.hash} goes there already, and ids of two would clash; use another project")
+        together = other.project == wanted.project and other.hash != wanted.hash and not other.removed
+        if together and not (wanted.shared and other.shared):
+            alone = wanted.hash if other.shared else other.hash
+            raise WrongSetting(
+                f"--project: the store {other.hash} goes there already, and ids of two would clash unless both are added "
+                f"with --shared-project, which {alone} is not; use another project"
+            )
 
 
 def _made(wanted: Wanted, information: StoreInformation, directory: Directory, before: Store | None) -> Store:
@@ -114,6 +125,7 @@ def _made(wanted: Wanted, information: StoreInformation, directory: Directory, b
         currency=information.currency,
         engagement_url=wanted.engagement_url,
         project=wanted.project,
+        shared=wanted.shared,
         access_token=given.access_token,
         api_key_id=given.api_key_id,
         api_secret=given.api_secret,

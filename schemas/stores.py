@@ -22,6 +22,7 @@ class Store(Message, frozen=True, kw_only=True):
     currency: str  # the store's default currency, ISO 4217
     engagement_url: str
     project: str  # Engagement's project token
+    shared: bool = False  # whether other stores go there, too: ids bear the store's hash then; never changed
     access_token: str  # sealed, as all below
     api_key_id: str
     api_secret: str

@@ -27,7 +27,7 @@ def main(settings: Settings, slot: int, session_timeout_s: float = 45.0) -> int:
         def lane_of(email: str) -> str:
             return person_lane(found.project, person_hash(directory.person_key, email))
 
-        return Store(store=store, domain=found.domain, currency=found.currency, lane_of=lane_of)
+        return Store(store=store, domain=found.domain, currency=found.currency, lane_of=lane_of, shared=found.shared)
 
     agents = make_agents(store_of, settings.topic_prefix)
     can_read = {settings.topic_prefix + agent.topic.name: agent.can_read for agent in agents}

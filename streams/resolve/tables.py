@@ -96,6 +96,7 @@ class LiveAccount(msgspec.Struct, frozen=True, omit_defaults=True):
     here: bool  # its present e-mail is this row's
     person: str  # which of the row's profiles it writes to
     read_at_ms: int = 0  # of its last state
+    store: str = ""  # whose it is; "" in rows from before this was kept, when a project had one store
 
 
 class LiveSubscription(msgspec.Struct, frozen=True, omit_defaults=True):

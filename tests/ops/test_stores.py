@@ -115,6 +115,26 @@ def test_a_second_store_in_one_project_is_refused(run: Run, shop: Shop, bigcomme
     assert f"the store {shop.hash} goes there already" in refused.err
     assert not second.hooks()
 
+    refused = second.add(run, "--shared-project")
+    assert refused.code == 2
+    assert f"with --shared-project, which {shop.hash} is not" in refused.err
+    refused = shop.add(run, "--shared-project")
+    assert refused.code == 2
+    assert f"{shop.hash} was added without it" in refused.err
+
+
+@pytest.mark.usefixtures("topics")
+def test_two_stores_share_a_project_where_both_are_added_so(run: Run, shop: Shop, settings: Settings, bigcommerce):
+    second = Shop(f"s{uuid.uuid4().hex[:10]}", "token", shop.bigcommerce, shop.engagement, shop.project)
+    httpx.post(f"{bigcommerce.url}/_sim/stores", json={"hash": second.hash, "store_id": 8, "access_token": "token"}).raise_for_status()
+    assert [shop.add(run, "--shared-project").code, second.add(run, "--shared-project").code] == [0, 0]
+    by_store, _ = stores(settings)
+    assert {store.hash: store.shared for store in by_store.values()} == {shop.hash: True, second.hash: True}
+
+    refused = second.add(run)
+    assert refused.code == 2
+    assert f"{second.hash} was added with it" in refused.err
+
 
 @pytest.mark.usefixtures("topics")
 def test_a_store_cannot_change_its_project(run: Run, shop: Shop, engagement):

@@ -3,7 +3,6 @@
 from msgspec.structs import replace
 
 from bigcommerce.customers import parse_customer
-from engagement.ids import customer_id
 from schemas.entities import CustomerGone, CustomerState
 from schemas.failures import Undecodable
 from schemas.keys import webhook_key
@@ -32,7 +31,7 @@ def apply_customer(row: Account, state: CustomerState, store: Store) -> Change[A
         raise Undecodable("missing", "email")
     here = store.lane_of(customer.email)
     home = row.home or here
-    of = customer_id(store.store, customer.id)
+    of = store.id(customer.id)
     sends = []
     if customer.email != row.email and here != home:
         sends.append(Send(PEOPLE, here, EmailTaken(store=store.store, customer=of, home=home, at_ms=customer.modified_ms)))
@@ -83,11 +82,11 @@ def apply_customer_gone(row: Account, gone: CustomerGone, store: Store) -> Chang
 def apply_activity(row: Account, activity: Activity, store: Store) -> Change[Account]:
     """What a cart or an order of this account brought: to the person's row, or it waits here until the account is known."""
     if row.home:
-        told = replace(activity, customer=customer_id(store.store, activity.customer))
+        told = replace(activity, customer=store.id(activity.customer))
         return Change(None, [Send(PEOPLE, row.home, told)])
     if row.told_ms or row.found_ms:
         return Change(None, note="belongs to a deleted account")
-    waiting = replace(activity, customer=customer_id(store.store, activity.customer))
+    waiting = replace(activity, customer=store.id(activity.customer))
     if waiting in row.waiting:
         return Change(row, note="waits already")
     look = LookAt(store=store.store, resource="customer", id=activity.customer, why="an order or a cart waits for it", at_ms=activity.at_ms)
@@ -98,5 +97,5 @@ def apply_activity(row: Account, activity: Activity, store: Store) -> Change[Acc
 def _delete(row: Account, after: Account, id: str, at_ms: int, store: Store) -> Change[Account]:
     """Tell the home, and the row of the present e-mail where that is another; keep times and versions only."""
     rows = dict.fromkeys([row.home, store.lane_of(row.email) if row.email else row.home])
-    gone = AccountGone(store=store.store, customer=customer_id(store.store, id), at_ms=at_ms)
+    gone = AccountGone(store=store.store, customer=store.id(id), at_ms=at_ms)
     return Change(after, [Send(PEOPLE, lane, gone) for lane in rows if lane], "" if row.home else "never known")

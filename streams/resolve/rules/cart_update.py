@@ -4,6 +4,7 @@ from typing import Any
 
 from bigcommerce.carts import Cart, CartLine
 from schemas.people import Event
+from streams.resolve.rules.change import Store
 from streams.resolve.rules.prices import price
 
 
@@ -19,7 +20,7 @@ def action(old: list[CartLine], new: list[CartLine]) -> str:
     return {(True, False): "add", (False, True): "remove"}.get((added, removed), "update")
 
 
-def cart_event(old: list[CartLine], cart: Cart, store_currency: str) -> list[Event]:
+def cart_event(old: list[CartLine], cart: Cart, store: Store) -> list[Event]:
     """The event of this state of the cart, the whole cart after the change; none where its lines did not change.
 
     The timestamp is `updated_time` in whole seconds and, where the cart has a version, its last three digits as thousandths.
@@ -27,9 +28,9 @@ def cart_event(old: list[CartLine], cart: Cart, store_currency: str) -> list[Eve
     what = action(old, cart.lines)
     if not what:
         return []
-    properties: dict[str, Any] = {"action": what, "cart_id": cart.id, **products(cart.lines)}
+    properties: dict[str, Any] = {"action": what, "cart_id": cart.id, **products(cart.lines, store)}
     if cart.amount is not None:
-        if cart.currency == store_currency:
+        if cart.currency == store.currency:
             properties["total_price"] = price(cart.amount, cart.currency)
         properties["total_price_local_currency"] = price(cart.amount, cart.currency)
     properties["local_currency"] = cart.currency
@@ -37,22 +38,23 @@ def cart_event(old: list[CartLine], cart: Cart, store_currency: str) -> list[Eve
     return [Event("cart_update", cart.updated_ms // 1000 * 1000 + (cart.number or 0) % 1000, properties)]
 
 
-def emptied_event(cart_id: str, currency: str, store_currency: str, at_ms: int) -> Event:
+def emptied_event(cart_id: str, currency: str, store: Store, at_ms: int) -> Event:
     """The event of a cart that its shopper emptied, at the time of the deletion."""
-    properties: dict[str, Any] = {"action": "empty", "cart_id": cart_id, **products([])}
-    if currency == store_currency:
+    properties: dict[str, Any] = {"action": "empty", "cart_id": cart_id, **products([], store)}
+    if currency == store.currency:
         properties["total_price"] = 0.0
     return Event("cart_update", at_ms, properties | {"total_price_local_currency": 0.0, "local_currency": currency})
 
 
-def products(lines: list[CartLine]) -> dict[str, Any]:
+def products(lines: list[CartLine], store: Store) -> dict[str, Any]:
     """`product_list`, `product_ids`, `variant_ids` (of lines that are products) and `total_quantity` (of all)."""
     listed = [line for line in lines if line.product_id]
     return {
         "product_list": [
-            {"product_id": line.product_id, "variant_id": line.variant_id, "sku": line.sku, "quantity": line.quantity} for line in listed
+            {"product_id": store.id(line.product_id), "variant_id": store.id(line.variant_id), "sku": line.sku, "quantity": line.quantity}
+            for line in listed
         ],
-        "product_ids": sorted({line.product_id for line in listed}),
-        "variant_ids": sorted({line.variant_id for line in listed} - {""}),
+        "product_ids": sorted({store.id(line.product_id) for line in listed}),
+        "variant_ids": sorted({store.id(line.variant_id) for line in listed} - {""}),
         "total_quantity": sum(line.quantity for line in lines),
     }

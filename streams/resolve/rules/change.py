@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from engagement.ids import engagement_id
 from schemas.records import Message
 from schemas.topics import Topic
 
@@ -18,6 +19,11 @@ class Store:
     domain: str
     currency: str
     lane_of: Callable[[str], str]  # from a cleaned e-mail to the key of its row on `people`
+    shared: bool = False  # whether its project is that of other stores, too
+
+    def id(self, id: str) -> str:
+        """Engagement's id of what the store itself calls `id`."""
+        return engagement_id(self.store, id, shared=self.shared)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def apply_cart(row: Checkout, state: CartState, store: Store) -> Change[Checkout
         return Change(replace(row, cart=seen), note="ended")
     cart = parse_cart(state.body)
     owner = owner_of(cart.customer_id, cart.email, store) or row.owner
-    events = cart_event(row.lines, cart, store.currency)
+    events = cart_event(row.lines, cart, store)
     after = replace(_passed(row, owner), cart=seen, lines=cart.lines, currency=cart.currency, found_gone_ms=0)
     if not events and owner == row.owner:
         return Change(after, note="lines unchanged")
@@ -48,7 +48,7 @@ def apply_cart_gone(row: Checkout, gone: CartGone, store: Store) -> Change[Check
     after = _end(row)
     if gone.converted or not row.lines:
         return Change(after)
-    event = emptied_event(gone.id, row.currency, store.currency, gone.at_ms)
+    event = emptied_event(gone.id, row.currency, store, gone.at_ms)
     return _tell(after, row.owner, _activity(store, gone.id, "", gone.at_ms, [event]))
 
 
@@ -67,9 +67,9 @@ def apply_order(row: Checkout, state: OrderState, store: Store) -> Change[Checko
     bought = mark is not None and mark.purchased
     events: list[Event] = []
     if order.placed and not bought:
-        events = purchase_events(order, store.currency, store.domain)
+        events = purchase_events(order, store)
     elif mark is not None and bought and order.status_id != mark.status_id:
-        events = [order_update(order, mark.status_id, store.currency)]
+        events = [order_update(order, mark.status_id, store)]
     marks = row.orders | {order.id: OrderMark(fence.seen_of(state), order.status_id, bought or order.placed)}
     after = replace(row, orders=dict(sorted(marks.items())))
     if bought or order.placed:

@@ -14,6 +14,7 @@ activity finds the same profile again, and Engagement drops equal events.
 
 from msgspec.structs import replace
 
+from engagement.ids import bigcommerce_id
 from schemas.keys import webhook_key
 from schemas.people import AccountGone, AccountSeen, Activity, EmailTaken, PersonFact, SubscriptionGone, SubscriptionSeen
 from schemas.topics import PEOPLE, WEBHOOKS
@@ -80,7 +81,7 @@ class _Work(Subscriptions):
         person = known.person if known else self._choose_person(fact.customer)
         if person == MAIN and not self.told.bears:
             self.told.bears = fact.customer
-        self.accounts[fact.customer] = LiveAccount(fact.created_ms, here, person, fact.read_at_ms)
+        self.accounts[fact.customer] = LiveAccount(fact.created_ms, here, person, fact.read_at_ms, fact.store)
         self.gone.pop(fact.customer, None)
         self._part()
         person = self.accounts[fact.customer].person
@@ -107,9 +108,10 @@ class _Work(Subscriptions):
 
     def _look(self, customer: str, why: str) -> None:
         """Ask for the account's state as a later second shows it: one of the same second would be no newer one and say nothing."""
-        at_ms = self.accounts[customer].read_at_ms + 1000
-        look = LookAt(store=self.store.store, resource="customer", id=customer, why=why, at_ms=at_ms, anew=True)
-        self.others.append(Send(WEBHOOKS, webhook_key(self.store.store, "customer", customer), look))
+        account = self.accounts[customer]
+        store, id = account.store or self.store.store, bigcommerce_id(customer)
+        look = LookAt(store=store, resource="customer", id=id, why=why, at_ms=account.read_at_ms + 1000, anew=True)
+        self.others.append(Send(WEBHOOKS, webhook_key(store, "customer", id), look))
 
     def _take(self, holder: Holder) -> None:
         self.holders = holders.take(self.holders, holder)

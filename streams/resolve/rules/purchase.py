@@ -5,35 +5,41 @@ from typing import Any
 
 from bigcommerce.orders import STATUS_NAMES, Order, OrderLine
 from schemas.people import Event
+from streams.resolve.rules.change import Store
 from streams.resolve.rules.prices import price
 
 
-def purchase_events(order: Order, store_currency: str, domain: str) -> list[Event]:
+def purchase_events(order: Order, store: Store) -> list[Event]:
     """One `purchase` and one `purchase_item` a line, all at the order's `date_created`.
 
     A field of which the source is absent is left out.
     """
-    in_store = _converter(order, store_currency)
+    in_store = _converter(order, store.currency)
     listed = [line for line in order.lines if line.product_id]
     codes = list(dict.fromkeys(code for line in order.lines for code in line.codes))
     shipping = order.shipping
     properties = {
-        "purchase_id": order.id,
+        "purchase_id": store.id(order.id),
         "purchase_status": "success",
         "purchase_source_type": "store" if order.source == "manual" else "online",
-        "purchase_source_name": domain,
+        "purchase_source_name": store.domain,
         "order_status": STATUS_NAMES[order.status_id],
         "product_list": [
-            {"product_id": line.product_id, "variant_id": line.variant_id, "sku": line.sku or "", "quantity": line.quantity}
+            {
+                "product_id": store.id(line.product_id),
+                "variant_id": store.id(line.variant_id),
+                "sku": line.sku or "",
+                "quantity": line.quantity,
+            }
             for line in listed
         ],
-        "product_ids": sorted({line.product_id for line in listed}),
-        "variant_ids": sorted({line.variant_id for line in listed} - {""}),
+        "product_ids": sorted({store.id(line.product_id) for line in listed}),
+        "variant_ids": sorted({store.id(line.variant_id) for line in listed} - {""}),
         "total_quantity": sum(line.quantity for line in order.lines),
         "total_price": in_store(order.total),
         "total_price_without_tax": in_store(order.total_without_tax),
         "total_price_local_currency": _local(order, order.total),
-        "local_currency": order.currency or store_currency,
+        "local_currency": order.currency or store.currency,
         "tax": in_store(order.tax),
         "shipping_cost": in_store(order.shipping_cost),
         "shipping_type": shipping.method if shipping else None,
@@ -49,27 +55,27 @@ def purchase_events(order: Order, store_currency: str, domain: str) -> list[Even
         "order_source": order.source,
         "customer_type": "registered" if order.customer_id else "guest",
     }
-    items = [Event("purchase_item", order.created_ms, _present(_item(order, line, in_store))) for line in order.lines]
+    items = [Event("purchase_item", order.created_ms, _present(_item(order, line, store, in_store))) for line in order.lines]
     return [Event("purchase", order.created_ms, _present(properties)), *items]
 
 
-def order_update(order: Order, previous_status_id: int, store_currency: str) -> Event:
+def order_update(order: Order, previous_status_id: int, store: Store) -> Event:
     """The event of a later change of status, at the order's `date_modified`."""
     properties = {
-        "purchase_id": order.id,
+        "purchase_id": store.id(order.id),
         "order_status": STATUS_NAMES[order.status_id],
         "previous_status": STATUS_NAMES[previous_status_id],
-        "total_price": _converter(order, store_currency)(order.total),
+        "total_price": _converter(order, store.currency)(order.total),
     }
     return Event("order_update", order.modified_ms, _present(properties))
 
 
-def _item(order: Order, line: OrderLine, in_store: "_Converter") -> dict[str, Any]:
+def _item(order: Order, line: OrderLine, store: Store, in_store: "_Converter") -> dict[str, Any]:
     return {
-        "purchase_id": order.id,
+        "purchase_id": store.id(order.id),
         "line_item_id": line.id,
-        "product_id": line.product_id or None,
-        "variant_id": line.variant_id or None,
+        "product_id": store.id(line.product_id) or None,
+        "variant_id": store.id(line.variant_id) or None,
         "sku": line.sku,
         "title": line.title,
         "brand": line.brand,

@@ -3,7 +3,6 @@
 from msgspec.structs import replace
 
 from bigcommerce.subscribers import parse_subscriber
-from engagement.ids import subscriber_id
 from schemas.entities import SubscriberGone, SubscriberState
 from schemas.failures import Undecodable
 from schemas.people import SubscriptionGone, SubscriptionSeen
@@ -25,7 +24,7 @@ def apply_subscriber(row: Subscription, state: SubscriberState, store: Store) ->
     subscriber = parse_subscriber(state.body)
     if not subscriber.email:
         raise Undecodable("missing", "email")
-    id = subscriber_id(store.store, subscriber.id)
+    id = store.id(subscriber.id)
     moved = row.email not in ("", subscriber.email)
     since_ms = subscriber.modified_ms if moved else row.since_ms or subscriber.created_ms
     sends = []
@@ -55,5 +54,5 @@ def apply_subscriber_gone(row: Subscription, gone: SubscriberGone, store: Store)
     after = Subscription(told_ms=gone.at_ms) if gone.told else replace(row, email="", found_read_ms=max(row.found_read_ms, gone.read_at_ms))
     if not row.email:
         return Change(after, note="never known")
-    left = SubscriptionGone(store=store.store, subscriber=subscriber_id(store.store, gone.id), at_ms=gone.at_ms)
+    left = SubscriptionGone(store=store.store, subscriber=store.id(gone.id), at_ms=gone.at_ms)
     return Change(after, [Send(PEOPLE, store.lane_of(row.email), left)])

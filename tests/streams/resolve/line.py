@@ -5,7 +5,7 @@ A topic keeps its order, or with `one_line=False` only each key does; between to
 
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -35,8 +35,9 @@ STORE = Store(store="abc123.1", domain="my-awesome.store", currency="USD", lane_
 class Line:
     """Feed it messages with `put`, let it run with `run`; `commands` are what deliver would get, in order for each lane."""
 
-    def __init__(self, seed: int = 0, *, one_line: bool = True) -> None:
-        self.agents = {agent.topic.name: agent for agent in make_agents(lambda _: STORE, "")}
+    def __init__(self, seed: int = 0, *, one_line: bool = True, stores: Iterable[Store] = (STORE,)) -> None:
+        by_store = {store.store: store for store in stores}
+        self.agents = {agent.topic.name: agent for agent in make_agents(by_store.__getitem__, "")}
         self.queues: dict[tuple[str, str], deque[tuple[int, Any]]] = {}
         self.offsets: dict[str, int] = {}
         self.rows: dict[tuple[str, bytes], bytes] = {}

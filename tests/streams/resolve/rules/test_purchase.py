@@ -1,5 +1,6 @@
 """The events of the documented example order, against values written by hand."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from bigcommerce.orders import parse_order
 from streams.resolve.rules.purchase import order_update, purchase_events
+from tests.streams.resolve.line import STORE
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "bigcommerce" / "rest"
 
@@ -20,7 +22,7 @@ def example_order(**changes: Any) -> bytes:
 
 
 def test_the_example_order_becomes_a_purchase_and_two_items():
-    purchase, first, second = purchase_events(parse_order(example_order()), "USD", "my-awesome.store")
+    purchase, first, second = purchase_events(parse_order(example_order()), STORE)
     assert (purchase.type, purchase.timestamp_ms) == ("purchase", 1_551_822_011_000)
     assert purchase.properties == {
         "purchase_id": "218",
@@ -78,7 +80,7 @@ def test_the_example_order_becomes_a_purchase_and_two_items():
 @pytest.mark.parametrize("rate", [None, "0.0000000000"])
 def test_without_a_rate_there_is_no_price_in_the_stores_currency(rate: str | None):
     order = example_order(default_currency_code="EUR", store_default_to_transactional_exchange_rate=rate)
-    purchase, item = purchase_events(parse_order(order), "USD", "shop")[:2]
+    purchase, item = purchase_events(parse_order(order), STORE)[:2]
     assert not {"total_price", "tax", "discount_value"} & purchase.properties.keys()
     assert not {"price", "total_price"} & item.properties.keys()
     assert purchase.properties["total_price_local_currency"] > 0
@@ -86,25 +88,25 @@ def test_without_a_rate_there_is_no_price_in_the_stores_currency(rate: str | Non
 
 def test_another_currency_is_divided_by_the_rate_for_the_stores_own():
     order = example_order(default_currency_code="EUR", store_default_to_transactional_exchange_rate="0.8000000000")
-    properties = purchase_events(parse_order(order), "USD", "s")[0].properties
+    properties = purchase_events(parse_order(order), STORE)[0].properties
     assert (properties["total_price"], properties["total_price_local_currency"], properties["local_currency"]) == (87.3, 69.84, "EUR")
 
 
 @pytest.mark.parametrize(("amount", "currency", "wanted"), [("0.125", "USD", 0.13), ("0.5", "JPY", 1.0), ("1.2345", "KWD", 1.235)])
 def test_amounts_are_rounded_half_up_to_the_minor_unit(amount: str, currency: str, wanted: float):
     order = example_order(default_currency_code=currency, total_inc_tax=amount)
-    assert purchase_events(parse_order(order), currency, "s")[0].properties["total_price"] == wanted
+    assert purchase_events(parse_order(order), replace(STORE, currency=currency))[0].properties["total_price"] == wanted
 
 
 @pytest.mark.parametrize("empty", ["", None])
 def test_an_amount_that_is_not_there_is_left_out(empty: str | None):
-    properties = purchase_events(parse_order(example_order(total_ex_tax=empty)), "USD", "s")[0].properties
+    properties = purchase_events(parse_order(example_order(total_ex_tax=empty)), STORE)[0].properties
     assert "total_price_without_tax" not in properties
 
 
 def test_a_line_without_a_product_counts_but_names_none():
     line = {"id": 7, "product_id": 0, "name": "Engraving", "quantity": 3, "price_inc_tax": "1.0000"}
-    purchase, item = purchase_events(parse_order(example_order(products=[line])), "USD", "s")
+    purchase, item = purchase_events(parse_order(example_order(products=[line])), STORE)
     assert (purchase.properties["product_ids"], purchase.properties["total_quantity"]) == ([], 3)
     assert "product_id" not in item.properties
 
@@ -115,7 +117,7 @@ def test_voucher_codes_are_those_of_the_lines_discounts_each_once():
         return {"id": id, "product_id": 1, "quantity": 1, "applied_discounts": discounts}
 
     lines = [line(1, "SPRING", None), line(2, "SPRING", "VIP")]
-    purchase, first, _ = purchase_events(parse_order(example_order(products=lines)), "USD", "s")
+    purchase, first, _ = purchase_events(parse_order(example_order(products=lines)), STORE)
     assert purchase.properties["voucher_code"] == "SPRING, VIP"
     assert first.properties["discount_value"] == 2.0
 
@@ -140,13 +142,13 @@ def test_lines_are_found_wherever_a_consignment_holds_them():
 
 def test_a_manual_order_is_of_the_store_and_a_guests_says_so():
     order = parse_order(example_order(order_source="manual", customer_id=0))
-    properties = purchase_events(order, "USD", "s")[0].properties
+    properties = purchase_events(order, STORE)[0].properties
     assert (properties["purchase_source_type"], properties["customer_type"]) == ("store", "guest")
 
 
 def test_an_order_update_names_both_statuses_in_bigcommerces_own_words():
     order = parse_order(example_order(status_id=14, custom_status="Teilweise erstattet"))
-    event = order_update(order, 7, "USD")
+    event = order_update(order, 7, STORE)
     assert (event.type, event.timestamp_ms) == ("order_update", 1_552_317_445_000)
     assert event.properties == {
         "purchase_id": "218",
