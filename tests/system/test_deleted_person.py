@@ -1,0 +1,95 @@
+"""Where the data of a deleted person still stands, on real processes: in no row and no log, and on no topic for longer than its bound."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from ops.demo.deployment import Deployment
+from ops.demo.run import come_to_rest
+from ops.lag import behind
+from schemas.connection import admin_client, read_topic
+from schemas.keys import changelog
+from schemas.topics import DAY_MS, PEOPLE, RETENTION_MS, STAGES, TOPICS, group
+
+pytestmark = pytest.mark.system
+
+PERSONAL = ("zebedee.quux@example.com", "Zebedee", "Quuxstreet", "+4917755512345")
+CHANGELOGS = [changelog(group("", "resolve"), topic.table) for topic in STAGES["resolve"]]
+LAG_MS = 1000  # in truth a day: no test has time for that
+
+
+def personal(text: bytes) -> list[str]:
+    return [word for word in PERSONAL if word.lower().encode() in text.lower()]
+
+
+def act(deployment: Deployment, **action: Any) -> dict[str, Any]:
+    [answer] = deployment.shop.post("/_sim/actions", json=[action]).raise_for_status().json()
+    assert "error" not in answer
+    return answer
+
+
+async def rest(deployment: Deployment) -> None:
+    async def watch(_: int) -> None: ...
+
+    async with behind(deployment.settings) as gauge:
+        assert await come_to_rest(deployment, gauge, watch)
+
+
+async def rows(deployment: Deployment) -> dict[tuple[str, bytes], bytes]:
+    """All tables as they are now: the last record of each key."""
+    return {(name, r.key): r.value or b"" for name in CHANGELOGS for r in await read_topic(deployment.settings, name)}
+
+
+async def holds(deployment: Deployment, topic: str) -> list[str]:
+    """What of the person any record of a topic holds."""
+    return personal(b"".join((r.key or b"") + (r.value or b"") for r in await read_topic(deployment.settings, topic)))
+
+
+async def shorten_compaction(deployment: Deployment) -> None:
+    """From a day, as the engine sets it, to LAG_MS."""
+    names = ("segment.ms", "max.compaction.lag.ms")
+    async with admin_client(deployment.settings) as admin:
+        for answer in await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in CHANGELOGS]):
+            for resource in answer.resources:
+                found = {entry[0]: entry[1] for entry in resource[4]}
+                assert [found[name] for name in ("cleanup.policy", *names)] == ["compact", str(DAY_MS), str(DAY_MS)]
+        settings = {"cleanup.policy": "compact"} | dict.fromkeys(names, str(LAG_MS))
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=settings) for name in CHANGELOGS])
+
+
+async def test_a_deleted_person_is_in_no_row_and_no_log_and_on_topics_only_as_long_as_they_say(deployment: Deployment):
+    email, name, street, phone = PERSONAL
+    address = {"address1": f"17 {street}", "city": "Bonn", "country_code": "DE", "first_name": name, "last_name": "Q", "phone": phone}
+    line = {"product_id": 7, "variant_id": 70, "sku": "S7", "name": "Seven", "price": "5"}
+    async with deployment.parts():
+        await shorten_compaction(deployment)
+        customer = act(deployment, action="create_customer", email=email, first_name=name, phone=phone, addresses=[address])["id"]
+        subscriber = act(deployment, action="create_subscriber", email=email, first_name=name)["id"]
+        act(deployment, action="create_cart", email=f" {email.upper()}", lines=[line])
+        act(deployment, action="create_order", customer_id=customer, billing={"email": email, "first_name": name}, lines=[line])
+        act(deployment, action="create_order", billing={"email": email, "first_name": name, "street_1": street}, lines=[line])
+        await rest(deployment)
+        assert personal(b"".join((await rows(deployment)).values())), "nothing to look for"
+
+        act(deployment, action="delete_customer", id=customer)
+        act(deployment, action="delete_subscriber", id=subscriber)
+        await rest(deployment)
+        assert {place: found for place, row in (await rows(deployment)).items() if (found := personal(row))} == {}
+        assert {log.name: found for log in deployment.folder.glob("*.log") if (found := personal(log.read_bytes()))} == {}
+
+        bounded = {topic.name for topic in TOPICS if topic.config(1).get("retention.ms") == str(RETENTION_MS)}
+        held = {topic.name for topic in TOPICS if await holds(deployment, topic.name)}
+        assert PEOPLE.name in held
+        assert held <= bounded
+
+        # Old versions of rows go when others are written behind them and the broker compacts, every 15 s or so.
+        number = 0
+        async with asyncio.timeout(120):
+            while [name for name in CHANGELOGS if await holds(deployment, name)]:
+                for _ in range(8):
+                    number += 1
+                    act(deployment, action="create_customer", email=f"later{number}@example.com")
+                    act(deployment, action="create_subscriber", email=f"later{number}@example.com")
+                await asyncio.sleep(2)
