@@ -82,7 +82,7 @@ async def test_one_stores_lost_token_spent_quota_down_project_and_poison_stop_no
             rows = compare(shop, engagement, 0, await unread_s(deployment.settings))
             return not any(row.wrong for row in rows)
 
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 150
         while not await are_the_same():
             assert time.monotonic() < deadline, [(row.what, row.wrong[:3]) for row in rows if row.wrong]
             await asyncio.sleep(1)
