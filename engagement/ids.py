@@ -1,5 +1,7 @@
 """Ids as Engagement gets them: text."""
 
+from schemas.keys import store_hash
+
 
 def engagement_id(store: str, id: str, *, shared: bool) -> str:
     """Engagement's id of an account, a subscriber, an order, a product or a variant of BigCommerce's; "" stays "".
@@ -7,7 +9,7 @@ def engagement_id(store: str, id: str, *, shared: bool) -> str:
     `store` is `{hash}.{generation}`. Where several stores share a project the id is `{hash}-{id}`, for BigCommerce counts
     from one in each store.
     """
-    return f"{store.rpartition('.')[0]}-{id}" if shared and id else id
+    return f"{store_hash(store)}-{id}" if shared and id else id
 
 
 def bigcommerce_id(id: str) -> str:

@@ -19,6 +19,11 @@ def person_lane(project: str, email_hash: str) -> str:
     return f"{project}/{email_hash}"
 
 
+def store_hash(store: str) -> str:
+    """BigCommerce's hash of a store `{hash}.{generation}`."""
+    return store.rpartition(".")[0]
+
+
 def webhook_key(store: str, resource: str, id: str) -> str:
     """`{s}/{resource}/{id}`: key of `bigcommerce.webhooks`."""
     return f"{store}/{resource}/{id}"

@@ -6,6 +6,7 @@ import msgspec
 from cryptography.fernet import Fernet, InvalidToken
 
 from schemas.failures import WrongSetting
+from schemas.keys import store_hash
 from schemas.records import Message
 from schemas.settings import Settings
 
@@ -34,7 +35,7 @@ class Store(Message, frozen=True, kw_only=True):
 
     @property
     def hash(self) -> str:
-        return self.store.rpartition(".")[0]
+        return store_hash(self.store)
 
     @property
     def generation(self) -> int:

@@ -93,10 +93,8 @@ async def live(
     life, began = ShopLife(seed), time.monotonic()
     while time.monotonic() - began < seconds:
         await asyncio.to_thread(other_app.act)
-        answered = await asyncio.to_thread(deployment.shop.post, "/_sim/actions", json=life.next_actions(ACTIONS_A_TICK))
-        life.learn(answered.raise_for_status().json())
+        await tick(deployment, life)
         await watch(sum(life.happened.values()), None)
-        await asyncio.sleep(TICK_S)
     rested, actions = time.monotonic(), sum(life.happened.values())
     async with behind(deployment.settings) as gauge:
         came_to_rest = await come_to_rest(deployment, gauge, lambda left: watch(actions, left))
@@ -121,6 +119,13 @@ async def live(
         rest_s=rest_s,
         rows=compare(shop, engagement, await dead_letters(deployment.settings), await unread_s(deployment.settings)),
     )
+
+
+async def tick(deployment: Deployment, life: ShopLife) -> None:
+    """What happens in the shop in TICK_S."""
+    answered = await asyncio.to_thread(deployment.shop.post, "/_sim/actions", json=life.next_actions(ACTIONS_A_TICK))
+    life.learn(answered.raise_for_status().json())
+    await asyncio.sleep(TICK_S)
 
 
 def counted(deployment: Deployment) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from bigcommerce.reads import IDS_PER_CALL_MAX, Read, read_cart, read_customers,
 from schemas.directory import Directory
 from schemas.entities import CustomerState
 from schemas.failures import AccessLost, Reject, Undecodable
-from schemas.keys import webhook_key
+from schemas.keys import store_hash, webhook_key
 from schemas.records import Origin
 from schemas.stores import Store
 from schemas.topics import WEBHOOKS
@@ -56,7 +56,7 @@ class StoreFetch:
         self._acknowledge = done
         self._shut: dict[str, tuple[Store, float]] = {}  # by resource: the settings with which access was lost, and until when that holds
         self._wake = {resource: asyncio.Event() for resource in RESOURCES}
-        self._api = StoreApi(bigcommerce, store.rpartition(".")[0], lambda: directory.by_store[store].access_token)
+        self._api = StoreApi(bigcommerce, store_hash(store), lambda: directory.by_store[store].access_token)
         self._names = AttributeNames(self._api)
 
     # what the records say

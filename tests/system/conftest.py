@@ -3,10 +3,13 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ops.demo.deployment import Deployment
+from ops.demo.run import come_to_rest
+from ops.lag import behind
 
 
 @pytest.fixture
@@ -17,6 +20,23 @@ def deployment(kafka_folder: Path, tmp_path: Path) -> Iterator[Deployment]:
         yield found
     for log in sorted(tmp_path.glob("*.log")):
         print(f"== {log.name}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-15:]))
+
+
+def act(deployment: Deployment, *actions: dict[str, Any]) -> list[dict[str, Any]]:
+    """Things happen in the shop; its answers. None may be refused."""
+    answers = deployment.shop.post("/_sim/actions", json=list(actions)).raise_for_status().json()
+    assert not [answer for answer in answers if "error" in answer]
+    return answers
+
+
+async def rest(deployment: Deployment) -> None:
+    """Returns when nothing is under way any more."""
+
+    async def watch(_: int) -> None:
+        """Nobody looks."""
+
+    async with behind(deployment.settings) as gauge:
+        assert await come_to_rest(deployment, gauge, watch)
 
 
 async def wait_until(condition, deadline_s: float = 60, every_s: float = 0.2) -> None:

@@ -1,18 +1,17 @@
 """Where the data of a deleted person still stands, on real processes: in no row and no log, and on no topic for longer than its bound."""
 
 import asyncio
-from typing import Any
+import itertools
 
 import httpx
 import pytest
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from ops.demo.deployment import Deployment
-from ops.demo.run import come_to_rest
-from ops.lag import behind
 from schemas.connection import admin_client, read_topic
 from schemas.keys import changelog
 from schemas.topics import DAY_MS, PEOPLE, RETENTION_MS, STAGES, TOPICS, group
+from tests.system.conftest import act, rest
 
 pytestmark = pytest.mark.system
 
@@ -23,19 +22,6 @@ LAG_MS = 1000  # in truth a day: no test has time for that
 
 def personal(text: bytes) -> list[str]:
     return [word for word in PERSONAL if word.lower().encode() in text.lower()]
-
-
-def act(deployment: Deployment, **action: Any) -> dict[str, Any]:
-    [answer] = deployment.shop.post("/_sim/actions", json=[action]).raise_for_status().json()
-    assert "error" not in answer
-    return answer
-
-
-async def rest(deployment: Deployment) -> None:
-    async def watch(_: int) -> None: ...
-
-    async with behind(deployment.settings) as gauge:
-        assert await come_to_rest(deployment, gauge, watch)
 
 
 async def rows(deployment: Deployment) -> dict[tuple[str, bytes], bytes]:
@@ -68,20 +54,25 @@ async def test_a_deleted_person_is_in_no_row_and_no_log_and_on_topics_only_as_lo
     line = {"product_id": 7, "variant_id": 70, "sku": "S7", "name": "Seven", "price": "5"}
     async with deployment.parts():
         await shorten_compaction(deployment)
-        customer = act(deployment, action="create_customer", email=email, first_name=name, phone=phone, addresses=[address])["id"]
-        subscriber = act(deployment, action="create_subscriber", email=email, first_name=name)["id"]
-        act(deployment, action="create_cart", email=f" {email.upper()}", lines=[line])
-        act(deployment, action="create_order", customer_id=customer, billing={"email": email, "first_name": name}, lines=[line])
-        act(deployment, action="create_order", billing={"email": email, "first_name": name, "street_1": street}, lines=[line])
+        billing = {"email": email, "first_name": name, "street_1": street}
+        customer, subscriber = act(
+            deployment,
+            {"action": "create_customer", "email": email, "first_name": name, "phone": phone, "addresses": [address]},
+            {"action": "create_subscriber", "email": email, "first_name": name},
+        )
+        act(
+            deployment,
+            {"action": "create_cart", "email": f" {email.upper()}", "lines": [line]},
+            {"action": "create_order", "customer_id": customer["id"], "billing": billing, "lines": [line]},
+            {"action": "create_order", "billing": billing, "lines": [line]},
+        )
         await rest(deployment)
         assert personal(b"".join((await rows(deployment)).values())), "nothing to look for"
 
-        act(deployment, action="delete_customer", id=customer)
-        act(deployment, action="delete_subscriber", id=subscriber)
+        act(deployment, {"action": "delete_customer", "id": customer["id"]}, {"action": "delete_subscriber", "id": subscriber["id"]})
         await rest(deployment)
         assert {place: found for place, row in (await rows(deployment)).items() if (found := personal(row))} == {}
         assert {log.name: found for log in deployment.folder.glob("*.log") if (found := personal(log.read_bytes()))} == {}
-
         assert personal(httpx.get(f"{deployment.settings.public_url}/metrics").raise_for_status().content) == []
 
         bounded = {topic.name for topic in TOPICS if topic.config(1).get("retention.ms") == str(RETENTION_MS)}
@@ -90,11 +81,9 @@ async def test_a_deleted_person_is_in_no_row_and_no_log_and_on_topics_only_as_lo
         assert held <= bounded
 
         # Old versions of rows go when others are written behind them and the broker compacts, every 15 s or so.
-        number = 0
+        numbers = itertools.count()
         async with asyncio.timeout(120):
             while [name for name in CHANGELOGS if await holds(deployment, name)]:
-                for _ in range(8):
-                    number += 1
-                    act(deployment, action="create_customer", email=f"later{number}@example.com")
-                    act(deployment, action="create_subscriber", email=f"later{number}@example.com")
+                others = [f"later{next(numbers)}@example.com" for _ in range(8)]
+                act(deployment, *({"action": f"create_{kind}", "email": other} for other in others for kind in ("customer", "subscriber")))
                 await asyncio.sleep(2)

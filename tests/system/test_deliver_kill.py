@@ -194,7 +194,7 @@ async def test_a_worker_that_was_stopped_for_longer_than_its_session_does_no_har
                 if worker.process.poll() is not None:
                     assert worker.process.returncode == 75
                     worker.start()
-            return await world.committed() == world.sent
+            return await world.is_acknowledged()
 
         await until(is_done, 120, "every record acknowledged")
         assert stopped.process.poll() is None

@@ -15,10 +15,9 @@ import pytest
 from bigcommerce.webhooks import SECRET_HEADER
 from ops.dead_letters import read_dead_letters
 from ops.demo.deployment import HASH, PROJECT, Deployment
-from ops.demo.run import come_to_rest
-from ops.lag import behind
 from ops.stores import opened_directory
 from tests.streams.resolve.rules.test_purchase import example_order
+from tests.system.conftest import rest
 
 pytestmark = pytest.mark.system
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples" / "bigcommerce"
@@ -49,12 +48,9 @@ async def post(deployment: Deployment, bodies: list[Any]) -> list[int]:
     return [answer.status_code for answer in answers]
 
 
-async def rest(deployment: Deployment) -> dict[str, Any]:
-    async def watch(_: int) -> None:
-        """Nobody looks."""
-
-    async with behind(deployment.settings) as gauge:
-        await come_to_rest(deployment, gauge, watch)
+async def at_rest(deployment: Deployment) -> dict[str, Any]:
+    """What the project holds then."""
+    await rest(deployment)
     found: dict[str, Any] = deployment.engagement.get("/_sim/state", params={"project": PROJECT}).json()
     return found
 
@@ -81,7 +77,7 @@ async def test_the_documented_bodies_become_what_is_tracked(deployment: Deployme
     async with deployment.parts():
         names = sorted(path.stem for path in (EXAMPLES / "webhooks").glob("*.json"))
         assert set(await post(deployment, [webhook(name) for name in names if name not in DELETIONS])) == {200}
-        state = await rest(deployment)
+        state = await at_rest(deployment)
 
         jane_smith = profile_of(state, customer_id="32")
         assert jane_smith["hard"] == {"email_id": "jane.smith@example.com", "customer_id": "32"}
@@ -176,7 +172,7 @@ async def test_the_documented_bodies_become_what_is_tracked(deployment: Deployme
         assert all((at, p | accepted) == (1_715_679_240, p) for at, p in events(jane_doe, "consent"))
 
         assert await post(deployment, [webhook(name) for name in DELETIONS]) == [200] * 3
-        state = await rest(deployment)
+        state = await at_rest(deployment)
         assert [p for p in state["profiles"] if p["hard"].get("customer_id") == "32"] == []
         [anonymized] = [p for p in state["profiles"] if p["anonymized_at_ms"]]
         assert {value for name, value in anonymized["properties"].items() if value} == set()
@@ -214,7 +210,7 @@ async def test_bodies_that_cannot_be_read_become_dead_letters_that_name_the_fiel
         ]
         bodies = [named(scope, id) for scope, id in zip(scopes, [1, 2, 3, "c-4", 5], strict=True)]
         assert set(await post(deployment, bodies)) == {200}
-        state = await rest(deployment)
+        state = await at_rest(deployment)
         letters = await read_dead_letters(deployment.settings)
         found = sorted((letter.stage, letter.field) for letter in letters)
         assert found == [

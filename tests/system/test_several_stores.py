@@ -11,10 +11,10 @@ import pytest
 from ops.demo.compare import Row, compare
 from ops.demo.deployment import HASH, PROJECT, Deployment
 from ops.demo.measure import dead_letters, unread_s
-from ops.demo.run import ACTIONS_A_TICK, TICK_S
+from ops.demo.run import tick
 from ops.demo.shop_life import ShopLife
 from ops.stores import Secrets, Wanted, add_store
-from tests.system.conftest import wait_until
+from tests.system.conftest import act, wait_until
 
 pytestmark = pytest.mark.system
 
@@ -34,12 +34,6 @@ async def add(deployment: Deployment, hash: str, store_id: int, project: str, ke
     deployment.shop.post("/_sim/stores", json={"hash": hash, "store_id": store_id, "access_token": token}).raise_for_status()
     given = Secrets(access_token=token, api_key_id=key["id"], api_secret=key["secret"])
     await add_store(deployment.settings, Wanted(hash, str(deployment.engagement.base_url).rstrip("/"), project, True, given, shared))
-
-
-def act(deployment: Deployment, *actions: dict[str, Any]) -> list[dict[str, Any]]:
-    answers = deployment.shop.post("/_sim/actions", json=list(actions)).raise_for_status().json()
-    assert not [answer for answer in answers if "error" in answer]
-    return answers
 
 
 def profiles(deployment: Deployment, project: str) -> dict[str, dict[str, Any]]:
@@ -70,9 +64,7 @@ async def test_one_stores_lost_token_spent_quota_down_project_and_poison_stop_no
 
         life, began = ShopLife(seed=7), time.monotonic()
         while time.monotonic() - began < SECONDS:
-            answered = await asyncio.to_thread(deployment.shop.post, "/_sim/actions", json=life.next_actions(ACTIONS_A_TICK))
-            life.learn(answered.raise_for_status().json())
-            await asyncio.sleep(TICK_S)
+            await tick(deployment, life)
         rows: list[Row] = []
 
         async def are_the_same() -> bool:

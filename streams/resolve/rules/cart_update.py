@@ -5,6 +5,7 @@ from typing import Any
 from bigcommerce.carts import Cart, CartLine
 from schemas.people import Event
 from streams.resolve.rules.change import Store
+from streams.resolve.rules.line_items import products
 from streams.resolve.rules.prices import price
 
 
@@ -44,17 +45,3 @@ def emptied_event(cart_id: str, currency: str, store: Store, at_ms: int) -> Even
     if currency == store.currency:
         properties["total_price"] = 0.0
     return Event("cart_update", at_ms, properties | {"total_price_local_currency": 0.0, "local_currency": currency})
-
-
-def products(lines: list[CartLine], store: Store) -> dict[str, Any]:
-    """`product_list`, `product_ids`, `variant_ids` (of lines that are products) and `total_quantity` (of all)."""
-    listed = [line for line in lines if line.product_id]
-    return {
-        "product_list": [
-            {"product_id": store.id(line.product_id), "variant_id": store.id(line.variant_id), "sku": line.sku, "quantity": line.quantity}
-            for line in listed
-        ],
-        "product_ids": sorted({store.id(line.product_id) for line in listed}),
-        "variant_ids": sorted({store.id(line.variant_id) for line in listed} - {""}),
-        "total_quantity": sum(line.quantity for line in lines),
-    }

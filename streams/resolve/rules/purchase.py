@@ -6,6 +6,7 @@ from typing import Any
 from bigcommerce.orders import STATUS_NAMES, Order, OrderLine
 from schemas.people import Event
 from streams.resolve.rules.change import Store
+from streams.resolve.rules.line_items import products
 from streams.resolve.rules.prices import price
 
 
@@ -15,7 +16,6 @@ def purchase_events(order: Order, store: Store) -> list[Event]:
     A field of which the source is absent is left out.
     """
     in_store = _converter(order, store.currency)
-    listed = [line for line in order.lines if line.product_id]
     codes = list(dict.fromkeys(code for line in order.lines for code in line.codes))
     shipping = order.shipping
     properties = {
@@ -24,18 +24,7 @@ def purchase_events(order: Order, store: Store) -> list[Event]:
         "purchase_source_type": "store" if order.source == "manual" else "online",
         "purchase_source_name": store.domain,
         "order_status": STATUS_NAMES[order.status_id],
-        "product_list": [
-            {
-                "product_id": store.id(line.product_id),
-                "variant_id": store.id(line.variant_id),
-                "sku": line.sku or "",
-                "quantity": line.quantity,
-            }
-            for line in listed
-        ],
-        "product_ids": sorted({store.id(line.product_id) for line in listed}),
-        "variant_ids": sorted({store.id(line.variant_id) for line in listed} - {""}),
-        "total_quantity": sum(line.quantity for line in order.lines),
+        **products(order.lines, store),
         "total_price": in_store(order.total),
         "total_price_without_tax": in_store(order.total_without_tax),
         "total_price_local_currency": _local(order, order.total),

@@ -129,11 +129,11 @@ class World:
         _, _, state, _, _, members, *_ = answer.groups[0]
         return state == "Stable" and len(members) == 2
 
-    async def all_acknowledged(self, within_s: float = 60) -> None:
-        async def is_so() -> bool:
-            return await self.committed() == self.sent
+    async def is_acknowledged(self) -> bool:
+        return await self.committed() == self.sent
 
-        await until(is_so, within_s, "every record acknowledged")
+    async def all_acknowledged(self, within_s: float = 60) -> None:
+        await until(self.is_acknowledged, within_s, "every record acknowledged")
 
     async def dead_letters(self) -> list[DeadLetter]:
         decoder, found = Decoder(DEAD_LETTERS.messages), []
