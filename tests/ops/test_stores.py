@@ -9,8 +9,8 @@ from aiokafka.admin import NewTopic
 
 from bigcommerce.hooks import list_hooks, store_client
 from bigcommerce.webhooks import HOOK_SCOPES, SECRET_HEADER
-from ops.stores import opened_directory
 from schemas.connection import admin_client
+from schemas.directory import opened_directory
 from schemas.settings import Settings
 from schemas.stores import Store
 from schemas.topics import STORES
