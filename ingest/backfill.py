@@ -22,7 +22,7 @@ from ingest.pages import pages_of
 from schemas.backfills import Backfill, BackfillProgress, State, begun, progress_key
 from schemas.directory import Directory
 from schemas.failures import AccessLost, Reject, Retry
-from schemas.keys import store_hash
+from schemas.keys import page_key, store_hash
 from schemas.records import Message
 from schemas.topics import BACKFILLS, PAGES, Topic
 
@@ -93,7 +93,14 @@ class Load:
                 await asyncio.sleep(retry_in_s(error, tries))
                 continue
             tries = 0
-            await self._records.put(PAGES, pages_of(asked, resource, at.page, listed))
+            pages = pages_of(listed, store=at.store, resource=resource, run=at.run, page=at.page)
+            await self._records.put(
+                PAGES,
+                [
+                    (page_key(page.store, page.resource, page.run, page.page), replace(page, events_from_ms=asked.events_from_ms))
+                    for page in pages
+                ],
+            )
             state: State = "loading" if listed.after else "done"
             at = replace(
                 self._turned(at, state, ""),
