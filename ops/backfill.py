@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 import structlog
+from msgspec.structs import replace
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -208,8 +209,9 @@ async def begin(settings: Settings, store: str, events: str) -> bool:
 
 
 async def _load(settings: Settings, store_hash: str, wanted: Wanted, as_json: bool) -> int:
+    asked = backfill_of(store_hash, wanted)  # a wrong option is told first
     store = await _store(settings, store_hash)
-    backfill = backfill_of(store.store, wanted)
+    backfill = replace(asked, store=store.store)
     async with following(settings) as follower:
         before = follower.backfills.asked.get(store.store)
         if before is None or wanted.restart:

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from ops.backfill import Wanted, ask, backfill_of
 from schemas.backfills import Backfill, BackfillProgress, Backfills
 from schemas.entities import Page
-from schemas.topics import BACKFILLS, PAGES
+from schemas.records import Message
+from schemas.topics import BACKFILLS, PAGES, Topic, group
 from tests.streams.fetch.stage import PARTITIONS, ROOT, SECRET_KEY, STORE, Stage
 
 SESSION_S = 6.0  # the shortest that Kafka allows
@@ -71,6 +73,9 @@ class History(Stage):
 
     # commands' side
 
+    async def send(self, topic: Topic, key: str, message: Message) -> None:
+        await self._send(topic, key, message)
+
     async def ask(self, store: str = STORE, **wanted: Any) -> Backfill:
         backfill = backfill_of(store, Wanted(**wanted))
         await ask(self.settings, backfill)
@@ -105,6 +110,19 @@ class History(Stage):
         await self.act(*actions)
 
     # fetch's side
+
+    async def read_all(self, topic: Topic) -> None:
+        """fetch has done all that stands on the topic now."""
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.settings.kafka, group_id=group(self.settings.topic_prefix, "fetch"), enable_auto_commit=False
+        )
+        await consumer.start()
+        try:
+            partitions = [TopicPartition(self.settings.topic_prefix + topic.name, number) for number in range(PARTITIONS)]
+            consumer.assign(partitions)
+            await consumer.commit(await consumer.end_offsets(partitions))
+        finally:
+            await consumer.stop()
 
     async def pages(self) -> list[Page]:
         return [message for _, message, _ in await self.written(PAGES)]

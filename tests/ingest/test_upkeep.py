@@ -5,8 +5,11 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from schemas.entities import Page
+from schemas.topics import PAGES
 from simulators.process import start
 from tests.ingest.history import LISTS, History
 from tests.streams.fetch.stage import HASH, STORE, TOKEN
@@ -104,6 +107,19 @@ async def test_what_it_waits_for_is_shown_and_it_goes_on_when_that_is_mended(his
     (await history.http.put(f"/_sim/stores/{HASH}", json={"forbidden": []})).raise_for_status()
     done = await history.until_done()
     assert (done["customer"].loaded, done["customer"].reason) == (10, "")
+
+
+async def test_no_more_is_listed_while_a_stage_is_far_behind(history: History):
+    await history.people(customers=300)
+    waiting = [Page(store=STORE, resource="order", run="1", page=page, read_at_ms=0, body=msgspec.Raw(b"[]")) for page in range(41)]
+    await asyncio.gather(*(history.send(PAGES, str(page.page), page) for page in waiting))
+    await history.ask(only=("customers",))
+    history.begin()
+    waits = await history.until(lambda found: found["customer"].state == "waiting")
+    assert waits["customer"].reason == f"fetch, which is behind on {history.settings.topic_prefix}{PAGES.name}"
+    assert not await history.calls()
+    await history.read_all(PAGES)
+    assert (await history.until_done())["customer"].loaded == 300
 
 
 async def test_what_is_asked_for_last_is_loaded(history: History):
