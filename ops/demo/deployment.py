@@ -83,7 +83,6 @@ class Deployment:
         wanted = stores.Wanted(HASH, self._engagement_url, PROJECT, True, stores.read_secrets(str(file)))
         file.unlink()
         store, _ = await stores.add_store(self.settings, wanted)
-        await backfill.begin(self.settings, store.store, "all")
         seen = self.environment()
         claimed = [slots.claim(self.folder, stage, None) for stage in WORKERS]
         self.children = {"ingest": supervise.part("ingest", seen, log_file=self.log_file("ingest"))}
@@ -92,6 +91,7 @@ class Deployment:
         lives = asyncio.create_task(supervise.watch_over(list(self.children.values()), told))
         try:
             await self._ready(lives)
+            await backfill.begin(self.settings, store.store, "all")
             yield
         finally:
             told.set()
