@@ -73,7 +73,7 @@ class Deployment:
 
     @contextlib.asynccontextmanager
     async def parts(self, events: str = "all") -> AsyncIterator[None]:
-        """The topics and all parts; one store with its hooks, whose history is loaded, with these `events`. Returns when ingest is ready."""
+        """The topics and all parts; one store with its hooks, whose history is loaded with these `events`. Returns when ingest is up."""
         key = {"id": "key", "secret": secrets.token_urlsafe(16)}
         self.engagement.post("/_sim/projects", json={"token": PROJECT, "keys": [key]}).raise_for_status()
         await create_topics(self.settings)
