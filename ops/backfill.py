@@ -296,7 +296,7 @@ async def _store(settings: Settings, store_hash: str) -> Store:
 
 
 def table(found: Sequence[Status]) -> Table:
-    columns = ("store", "resource", "state", "loaded", "of", "a second", "clear in", "waits for", "since")
+    columns = ("store", "resource", "state", "loaded", "of", "a second", "clear in", "waits for", "for")
     rows = [
         (
             row.store,
@@ -307,11 +307,16 @@ def table(found: Sequence[Status]) -> Table:
             f"{row.rate:,.0f}" if row.rate else "",
             "" if row.clear_in_s is None or row.state == "done" else f"{row.clear_in_s:,.0f} s",
             row.waits_for or "",
-            row.since,
+            _ago(row.since),
         )
         for row in found
     ]
     return output.table(columns, rows, {"done": "green", "waiting": "yellow"})
+
+
+def _ago(since: str) -> str:
+    s = (datetime.now(UTC) - datetime.fromisoformat(since)).total_seconds()
+    return f"{s:.0f} s" if s < 120 else f"{s / 60:.0f} min" if s < 7200 else f"{s / 3600:,.0f} h"
 
 
 def _total(row: Status) -> str:
