@@ -104,7 +104,7 @@ TOPICS = (
 STAGES = {
     "fetch": (WEBHOOKS,),
     "resolve": (CHECKOUTS, ACCOUNTS, SUBSCRIBERS, PEOPLE),
-    "deliver": (COMMANDS,),
+    "deliver": (COMMANDS, HISTORY),
 }
 
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,20 +23,23 @@ from schemas.failures import AccessLost, CommandRefused, Failure, QuotaSpent, Re
 from schemas.records import Decoder, Origin, encode, headers_of, origin_of
 from schemas.settings import Settings
 from schemas.stores import Store
-from schemas.topics import COMMANDS, DEAD_LETTERS
+from schemas.topics import COMMANDS, DEAD_LETTERS, HISTORY
 from streams.consumer import BatchConsumer, Bounds
 from streams.deliver import metrics
 from streams.deliver.rules import consents
+from streams.deliver.rules.history import History, Turns
 from streams.deliver.rules.lanes import Lanes
 from streams.deliver.rules.pending import Pending
 from streams.deliver.rules.queue import TRIES_MAX, Queue, backoff_s
-from streams.deliver.tail import read_tail
+from streams.deliver.tail import read_since, read_tail
 
 log = structlog.get_logger()
 
 TAKE_S = 0.2
 LOOK_S_MAX = 1.0  # between two looks at the queues when nothing happens: a store may have become known
 ACCESS_S = 30.0  # between two tries with a key that is not accepted
+HISTORY_AHEAD = 1_000  # records of a partition of history taken beyond its commit: after a kill so many consents at most are looked up
+HISTORY_MARGIN_MS = 10 * 60 * 1000  # by which the clocks of resolve's workers, and two records of one batch, may differ
 
 
 class Fenced(Exception):
@@ -49,9 +52,16 @@ class Deliver:
     def __init__(self, settings: Settings, directory: Directory, dead_letters: AIOKafkaProducer) -> None:
         self._settings, self._directory, self._dead_letters = settings, directory, dead_letters
         self._decoder = Decoder(COMMANDS.messages)
-        self._lanes: dict[TopicPartition, Lanes] = {}
+        self._lanes: dict[TopicPartition, Lanes] = {}  # of the partitions of engagement.commands
+        self._history: dict[TopicPartition, History] = {}  # of those of engagement.history
+        self._early: dict[TopicPartition, list[ConsumerRecord]] = {}  # records of history, until its past is known
+        self._bounds: Mapping[TopicPartition, Bounds] = {}
+        self._looking_back: dict[TopicPartition, asyncio.Task[None]] = {}
+        self._one_looks_back = asyncio.Lock()  # live commands go on meanwhile
         self._doubtful: dict[TopicPartition, tuple[int, float]] = {}  # consents before this offset are looked up, from this time on
         self._queues: dict[str, Queue] = {}  # by store
+        self._history_queues: dict[str, Queue] = {}
+        self._turns = Turns(settings.history_rps)
         self._paces: dict[str, Pace] = {}  # by host
         self._calls: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
@@ -66,22 +76,69 @@ class Deliver:
                     self._accept(record)
                 for tp, lanes in self._lanes.items():
                     self._let_go(lanes.committed(consumer.committed(tp), consumer.metadata(tp), time.monotonic()))
-                metrics.WAITING.set(sum(map(len, self._queues.values())))
+                metrics.WAITING.set(sum(map(len, (*self._queues.values(), *self._history_queues.values()))))
             calling.cancel()
+            self._look_back_no_more()
 
     # Partitions come and go
 
     async def begin(self, bounds: Mapping[TopicPartition, Bounds]) -> None:
         """The lanes of these partitions are known as far as their tails tell. Raises KafkaError."""
         now_s, settle_s = time.monotonic(), self._settings.settle_s
-        assigned = {tp: Lanes(now_s, settle_s, (bound.committed, bound.metadata)) for tp, bound in bounds.items()}
-        async for record in read_tail(kafka_options(self._settings), {tp: min(bound.committed, bound.end) for tp, bound in bounds.items()}):
-            with contextlib.suppress(Undecodable):  # a dead letter since then
-                lane, command = self._read(record)
-                assigned[TopicPartition(record.topic, record.partition)].remember(lane, command.number, border=command.kind == "anonymize")
+        history = {tp: bound for tp, bound in bounds.items() if self._is_history(tp)}
+        commands = {tp: bound for tp, bound in bounds.items() if tp not in history}
+        assigned = {tp: Lanes(now_s, settle_s, (bound.committed, bound.metadata)) for tp, bound in commands.items()}
+        done = {tp: min(bound.committed, bound.end) for tp, bound in commands.items()}
+        async for lane, command, tp in self._commands(read_tail(kafka_options(self._settings), done)):
+            assigned[tp].remember(lane, command.number, border=command.kind == "anonymize")
+            if command.kind == "anonymize":
+                assigned[tp].refuse_below(lane, command)
         # What an earlier life sent right before its end is applied by then, and so can be found.
-        self._doubtful = {tp: (bound.end, now_s + settle_s) for tp, bound in bounds.items()}
+        self._doubtful = {tp: (bound.end, now_s + settle_s) for tp, bound in commands.items()}
+        self._doubtful |= {tp: (min(bound.end, bound.committed + HISTORY_AHEAD), now_s + settle_s) for tp, bound in history.items()}
+        self._bounds, self._early = bounds, {tp: [] for tp in history}
+        # Equal partitions of both topics are one worker's, but for a moment while workers with and without history are one group.
+        self._history = {tp: History(assigned[beside]) for tp in history if (beside := self._beside(tp)) in assigned}
+        if history:
+            self._turns = Turns(self._settings.history_rps * min(1.0, len(history) / self._settings.partitions))
         self._lanes = assigned
+
+    def _is_history(self, tp: TopicPartition) -> bool:
+        return bool(tp.topic == self._settings.topic_prefix + HISTORY.name)
+
+    def _beside(self, history: TopicPartition) -> TopicPartition:
+        """The partition of engagement.commands with the same lanes."""
+        return TopicPartition(self._settings.topic_prefix + COMMANDS.name, history.partition)
+
+    async def _commands(self, records: AsyncIterator[ConsumerRecord]) -> AsyncIterator[tuple[str, Command, TopicPartition]]:
+        """Those that can be read: the others are dead letters since then, or will be."""
+        async for record in records:
+            with contextlib.suppress(Undecodable):
+                yield *self._read(record), TopicPartition(record.topic, record.partition)
+
+    async def _look_back(self, tp: TopicPartition, first: ConsumerRecord) -> None:
+        """History of this partition may go: it is known what of it was done, and which lanes were anonymized meanwhile.
+
+        An anonymization that is numbered above a waiting record of history was written after it: so from the time of the
+        `first` one on all are found, also those that were done by an earlier life, or will be by this one.
+        """
+        beside, options = self._beside(tp), kafka_options(self._settings)
+        history, lanes = self._history[tp], self._lanes[beside]
+        async with self._one_looks_back:
+            done = {tp: min(self._bounds[tp].committed, self._bounds[tp].end)}
+            async for lane, command, _ in self._commands(read_tail(options, done)):
+                history.is_new(lane, command.number)
+            since = read_since(options, beside, first.timestamp - HISTORY_MARGIN_MS, self._bounds[beside].end)
+            async for lane, command, _ in self._commands(since):
+                if command.kind == "anonymize":
+                    lanes.refuse_below(lane, command)
+        for record in self._early.pop(tp):
+            self._accept(record)
+
+    def _look_back_no_more(self) -> None:
+        for looking in self._looking_back.values():
+            looking.cancel()
+        self._looking_back = {}
 
     def metadata(self, tp: TopicPartition) -> str | None:
         """What is to be committed with the partition's offset; None: what was, for it is not ours any more."""
@@ -89,7 +146,9 @@ class Deliver:
 
     async def forget(self, _: frozenset[TopicPartition]) -> None:
         """Nothing goes out any more, and what was under way has ended: it comes before whatever a successor sends."""
+        self._look_back_no_more()
         self._lanes, self._queues = {}, {}
+        self._history, self._history_queues, self._early = {}, {}, {}
         if calls := set(self._calls):
             await asyncio.wait(calls, timeout=self._consumer.call_s_max)
         for call in calls:
@@ -99,6 +158,11 @@ class Deliver:
 
     def _accept(self, record: ConsumerRecord) -> None:
         tp = TopicPartition(record.topic, record.partition)
+        if tp in self._early:
+            self._early[tp].append(record)
+            if tp in self._history and tp not in self._looking_back:
+                self._looking_back[tp] = self._tasks.create_task(self._look_back(tp, record))
+            return
         try:
             lane, command = self._read(record)
         except Undecodable as error:
@@ -108,12 +172,18 @@ class Deliver:
         before, from_s = self._doubtful[tp]
         if command.consent and record.offset < before:
             pending.in_doubt, pending.at_s = True, from_s
-        going = self._lanes[tp].add(pending)
+        going = self._added(pending)
         if going is None:
             metrics.COMMANDS.labels("repeated").inc()
             self._consumer.done(record)
         else:
             self._let_go(going)
+
+    def _added(self, pending: Pending) -> list[Pending] | None:
+        """What may go because of it; None where it is a repetition."""
+        if pending.source in self._lanes:
+            return self._lanes[pending.source].add(pending)
+        return [pending] if self._history[pending.source].is_new(pending.lane, pending.command.number) else None
 
     async def _undecodable(self, record: ConsumerRecord, error: Undecodable) -> None:
         await self._bury(record, "", error, tries=1)
@@ -125,11 +195,14 @@ class Deliver:
         assert isinstance(command, Command)
         if not record.key:
             raise Undecodable("no lane", "key")
+        if record.topic == self._settings.topic_prefix + HISTORY.name and command.kind == "anonymize":
+            raise Undecodable("an anonymization has its place in engagement.commands alone", "kind")
         return record.key.decode(errors="replace"), command
 
     def _let_go(self, going: Iterable[Pending]) -> None:
         for pending in going:
-            self._queues.setdefault(pending.command.store, Queue()).put(pending)
+            queues = self._history_queues if pending.source in self._history else self._queues
+            queues.setdefault(pending.command.store, Queue()).put(pending)
             self._wake.set()
 
     # Calls out
@@ -142,21 +215,57 @@ class Deliver:
                 await asyncio.wait_for(self._wake.wait(), max(0.0, wait_s))
 
     def _make_calls(self) -> float:
-        """Every call that may be made now is under way; returns when to look again. No store comes first."""
-        now_s, next_s = time.monotonic(), float("inf")
+        """Every call that may be made now is under way; returns when to look again. History comes last."""
+        now_s = time.monotonic()
+        return min(self._make_live_calls(now_s), self._make_history_calls(now_s))
+
+    def _make_live_calls(self, now_s: float) -> float:
+        """No store comes first."""
+        next_s = float("inf")
         ready = {name: store for name in self._queues if (store := self._directory.by_store.get(name))}
         while ready:
             for name, store in random.sample(list(ready.items()), len(ready)):
                 queue = self._queues[name]
                 due_s = queue.next_s(now_s)
                 if due_s <= now_s:
-                    due_s = now_s + self._paces.setdefault(urlsplit(store.engagement_url).netloc, Pace()).start(now_s)
+                    due_s = now_s + self._pace(store).start(now_s)
                 if due_s <= now_s:
                     self._start(self._call(store, queue, queue.cut(now_s)))
                 else:
                     next_s = min(next_s, due_s)
                     del ready[name]
         return next_s
+
+    def _make_history_calls(self, now_s: float) -> float:
+        """The seam: Engagement's Imports API could take these commands instead, and call `_done` and `_refused` as `_call` does."""
+        next_s = float("inf")
+        for name, queue in random.sample(list(self._history_queues.items()), len(self._history_queues)):
+            while store := self._directory.by_store.get(name):
+                due_s = self._turns.start(queue, self._queues.get(name), store.project, self._pace(store), now_s)
+                if due_s > now_s:
+                    next_s = min(next_s, due_s)
+                    break
+                if commands := self._cut_history(queue, now_s):
+                    self._start(self._call(store, queue, commands))
+        return next_s
+
+    def _cut_history(self, queue: Queue, now_s: float) -> list[Pending]:
+        """The commands of one call, of those that may still go; the others are done with, and cost no call."""
+        while queue.next_s(now_s) <= now_s:
+            going = []
+            for command in queue.cut(now_s):
+                if self._history[command.source].enter(command):
+                    going.append(command)
+                else:
+                    metrics.COMMANDS.labels("refused").inc()
+                    self._consumer.done(command.record)
+            if going:
+                return going
+            queue.not_called()
+        return []
+
+    def _pace(self, store: Store) -> Pace:
+        return self._paces.setdefault(urlsplit(store.engagement_url).netloc, Pace())
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         call = self._tasks.create_task(work)
@@ -253,12 +362,17 @@ class Deliver:
         self._consumer.done(command.record)
         if lanes := self._lanes.get(command.source):
             lanes.done(command, time.monotonic())
+        elif history := self._history.get(command.source):
+            self._let_go(history.leave(command, time.monotonic()))
 
     def _again(self, command: Pending, *, after_s: float = 0.0) -> None:
         """The same bytes go once more."""
-        command.at_s = time.monotonic() + after_s
+        now_s = time.monotonic()
+        command.at_s = now_s + after_s
         if command.source in self._lanes:
             self._let_go([command])
+        elif history := self._history.get(command.source):
+            self._let_go([command, *history.leave(command, now_s)])
 
     async def _unanswered(self, queue: Queue, command: Pending, why: str) -> None:
         """It goes again, or never. A consent that was not answered is looked up first, once it would be applied."""

@@ -15,7 +15,7 @@ from schemas.people import Activity, PersonFact
 from schemas.records import RECORD_BYTES_MAX, Decoder, Message, Origin, encode, headers_of, origin_of
 from schemas.topics import ACCOUNTS, CHECKOUTS, DEAD_LETTERS, PEOPLE, SUBSCRIBERS, Topic
 from streams.engine import Decision, Incoming, Outgoing
-from streams.resolve.rules import accounts, checkouts, profiles, subscribers
+from streams.resolve.rules import accounts, checkouts, profiles, subscribers, way
 from streams.resolve.rules.change import Change, Send, Store
 from streams.resolve.tables import Account, Checkout, Profile, Row, Subscription, read_row, write_row
 
@@ -99,8 +99,12 @@ class Agent:
     def _decision(self, record: Incoming, change: Change[Any]) -> Decision:
         """Raises Reject where Kafka would not take a part of it."""
         origin = _origin(record)
-        messages = [(s, self._placed(s, record.offset)) for s in change.sends]
-        sends = [Outgoing(self._prefix + s.topic.name, s.key.encode(), encode(m), headers_of(m, origin)) for s, m in messages]
+        of_backfill = way.is_of_backfill(origin.cause, self._prefix)
+        sends = []
+        for send in change.sends:
+            topic = self._prefix + way.topic_of(send, change.row, of_backfill=of_backfill).name
+            message = self._placed(send, record.offset)
+            sends.append(Outgoing(topic, send.key.encode(), encode(message), headers_of(message, origin)))
         row = None if change.row is None else write_row(replace(change.row, offset=record.offset))
         if len(row or b"") > RECORD_BYTES_MAX:
             raise Reject(f"its row in {self.topic.table} would become too large")

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from schemas.commands import Command
+from schemas.topics import COMMANDS
 from simulators.process import start
 from tests.engagement.simulated import Project
 from tests.streams.deliver.world import BEGIN_MS, SESSION_S, World, anonymize, consent, event, until
@@ -178,10 +179,10 @@ async def test_a_worker_that_was_stopped_for_longer_than_its_session_does_no_har
             running = together.create_task(load.run(10 * SESSION_S))
             await until(lambda: project.counters()["received"] > 300)
             stopped.process.send_signal(signal.SIGSTOP)
-            before = await world.committed_each()
+            before = await world.committed_each([COMMANDS])
 
             async def is_taken_over() -> bool:
-                return all(now > then + RATE // 10 for now, then in zip(await world.committed_each(), before, strict=True))
+                return all(now > then + RATE // 10 for now, then in zip(await world.committed_each([COMMANDS]), before, strict=True))
 
             await until(is_taken_over, what="the other worker has all partitions")
             assert not running.done()
