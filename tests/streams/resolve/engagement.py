@@ -9,6 +9,7 @@ import orjson
 from schemas.commands import Command
 
 HARD = ("email_id", "customer_id")
+LIVE_FIRST = 0.9  # so often no history goes while there are live commands
 Id = tuple[str, str]
 
 
@@ -63,7 +64,8 @@ class Engagement:
                 lanes.setdefault(way if shuffle else ("", False), []).append(command)
         anonymized: dict[str, list[Command]] = {}
         while lanes:
-            lane = random_.choice(list(lanes))
+            live = [lane for lane in lanes if not lane[1]]
+            lane = random_.choice(live if live and random_.random() < LIVE_FIRST else list(lanes))
             waiting = lanes[lane]
             border = next((n for n, command in enumerate(waiting) if command.kind == "anonymize"), len(waiting))
             size = random_.randint(1, max(border, 1)) if shuffle else 1
