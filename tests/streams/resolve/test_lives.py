@@ -69,7 +69,7 @@ def test_raced_each_fact_is_with_its_person_as_far_as_is_promised(steps: list[St
     assert faults(life, Engagement().deliver(line.commands, seed, shuffle=True), raced=True) == []
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(STEPS, st.integers(0, 2**32))
 def test_with_a_part_of_it_late_by_way_of_history_each_fact_is_with_its_person_as_far_as_is_promised(steps: list[Step], seed: int):
     life, random_ = Life(steps), random.Random(seed)
