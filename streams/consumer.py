@@ -13,6 +13,7 @@
 import asyncio
 import contextlib
 import time
+import zlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -91,7 +92,8 @@ class BatchConsumer:
         self._options = dict(
             options,
             group_id=group,
-            group_instance_id=f"{group}-{member}",
+            # One that is back with other topics is another member: Kafka would give it the partitions of its old ones alone.
+            group_instance_id=f"{group}-{member}-{zlib.crc32(' '.join(topics).encode()):08x}",
             enable_auto_commit=False,
             auto_offset_reset="earliest",  # a group that committed nothing yet
             partition_assignment_strategy=(RangePartitionAssignor,),  # equal partitions of all topics meet in one worker

@@ -375,6 +375,18 @@ async def test_a_worker_that_is_back_in_time_gets_its_partitions_without_a_rebal
             assert len(other_revoked) == before
 
 
+async def test_a_worker_that_is_back_with_another_topic_gets_its_partitions_too(kafka: str, prefix: str) -> None:
+    topic, added = f"{prefix}in", f"{prefix}added"
+    await make_topic(kafka, topic, 2)
+    await make_topic(kafka, added, 2)
+    await send(kafka, topic, range(10), 2)
+    await send(kafka, added, range(10), 2)
+    async with running(consumer_of(kafka, topic)) as consumer:
+        assert {record.topic for record in await take(consumer, 10)} == {topic}
+    async with running(consumer_of(kafka, topic, background={added: 100})) as consumer:
+        assert {record.topic for record in await take(consumer, 20)} == {topic, added}
+
+
 WORKER = """
 import asyncio, sys, time
 from streams.consumer import BatchConsumer, Bounds

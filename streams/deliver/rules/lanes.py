@@ -27,7 +27,7 @@ from streams.deliver.rules import lane_offsets
 from streams.deliver.rules.pending import Pending, hard_ids
 
 LANES_MAX = 10_000  # of a partition; a lane that was silent while so many others were not is forgotten, as a whole: 500 bytes each
-ANONYMIZED_MAX = 100_000  # lanes of a partition, those that were anonymized last: 300 bytes each
+ANONYMIZED_MAX = 100_000  # lanes of a partition, those that were anonymized last: 500 bytes each
 
 
 @dataclass(slots=True)

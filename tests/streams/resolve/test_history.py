@@ -41,6 +41,12 @@ def test_an_account_that_an_order_of_a_page_asks_for_is_of_the_backfill():
     assert {way for _, _, way in ways(line)} == {"history"}
 
 
+def test_a_live_order_that_waited_for_an_account_of_a_page_is_live():
+    line = Line().tell(order(customer=11)).run()
+    line.tell(customer(), cause=PAGES).run()
+    assert ways(line) == [(1, "customers", "history"), (2, "customers/events", "live"), (3, "customers/events", "live")]
+
+
 def test_a_page_that_shows_an_account_anew_after_its_deletion_and_all_that_follows_is_live():
     line = Line().tell(customer(), cause=PAGES).run()
     line.tell(customer_gone(at=10)).run()
