@@ -13,7 +13,8 @@ from schemas.directory import Directory
 from schemas.settings import Settings
 from schemas.topics import HISTORY, STAGES, group
 from streams.consumer import BatchConsumer, started
-from streams.deliver.loop import HISTORY_AHEAD, Deliver, Fenced
+from streams.deliver.history import AHEAD
+from streams.deliver.loop import Deliver, Fenced
 from streams.membership import member_name
 
 log = structlog.get_logger()
@@ -56,7 +57,7 @@ async def run(settings: Settings, slot: int, session_timeout_s: float, told: asy
             member=member_name(settings, slot),
             session_timeout_s=session_timeout_s,
             in_flight_max=IN_FLIGHT_MAX,
-            background={prefix + HISTORY.name: HISTORY_AHEAD},
+            background={prefix + HISTORY.name: AHEAD},
             commit_s=COMMIT_S,
             on_assigned=deliver.begin,
             on_revoked=deliver.forget,

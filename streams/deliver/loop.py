@@ -23,23 +23,21 @@ from schemas.failures import AccessLost, CommandRefused, Failure, QuotaSpent, Re
 from schemas.records import Decoder, Origin, encode, headers_of, origin_of
 from schemas.settings import Settings
 from schemas.stores import Store
-from schemas.topics import COMMANDS, DEAD_LETTERS, HISTORY
+from schemas.topics import COMMANDS, DEAD_LETTERS
 from streams.consumer import BatchConsumer, Bounds
 from streams.deliver import metrics
+from streams.deliver.history import AHEAD, HistoryWay
 from streams.deliver.rules import consents
-from streams.deliver.rules.history import History, Turns
 from streams.deliver.rules.lanes import Lanes
 from streams.deliver.rules.pending import Pending
 from streams.deliver.rules.queue import TRIES_MAX, Queue, backoff_s
-from streams.deliver.tail import read_since, read_tail
+from streams.deliver.tail import read_tail
 
 log = structlog.get_logger()
 
 TAKE_S = 0.2
 LOOK_S_MAX = 1.0  # between two looks at the queues when nothing happens: a store may have become known
 ACCESS_S = 30.0  # between two tries with a key that is not accepted
-HISTORY_AHEAD = 1_000  # records of a partition of history taken beyond its commit: after a kill so many consents at most are looked up
-HISTORY_MARGIN_MS = 10 * 60 * 1000  # by which the clocks of resolve's workers, and two records of one batch, may differ
 
 
 class Fenced(Exception):
@@ -53,15 +51,9 @@ class Deliver:
         self._settings, self._directory, self._dead_letters = settings, directory, dead_letters
         self._decoder = Decoder(COMMANDS.messages)
         self._lanes: dict[TopicPartition, Lanes] = {}  # of the partitions of engagement.commands
-        self._history: dict[TopicPartition, History] = {}  # of those of engagement.history
-        self._early: dict[TopicPartition, list[ConsumerRecord]] = {}  # records of history, until its past is known
-        self._bounds: Mapping[TopicPartition, Bounds] = {}
-        self._looking_back: dict[TopicPartition, asyncio.Task[None]] = {}
-        self._one_looks_back = asyncio.Lock()  # live commands go on meanwhile
+        self._history = HistoryWay(settings, self._commands, self._accept, self._task)
         self._doubtful: dict[TopicPartition, tuple[int, float]] = {}  # consents before this offset are looked up, from this time on
         self._queues: dict[str, Queue] = {}  # by store
-        self._history_queues: dict[str, Queue] = {}
-        self._turns = Turns(settings.history_rps)
         self._paces: dict[str, Pace] = {}  # by host
         self._calls: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
@@ -76,17 +68,16 @@ class Deliver:
                     self._accept(record)
                 for tp, lanes in self._lanes.items():
                     self._let_go(lanes.committed(consumer.committed(tp), consumer.metadata(tp), time.monotonic()))
-                metrics.WAITING.set(sum(map(len, (*self._queues.values(), *self._history_queues.values()))))
+                metrics.WAITING.set(sum(map(len, (*self._queues.values(), *self._history.queues.values()))))
             calling.cancel()
-            self._look_back_no_more()
+            self._history.forget()
 
     # Partitions come and go
 
     async def begin(self, bounds: Mapping[TopicPartition, Bounds]) -> None:
         """The lanes of these partitions are known as far as their tails tell. Raises KafkaError."""
         now_s, settle_s = time.monotonic(), self._settings.settle_s
-        history = {tp: bound for tp, bound in bounds.items() if self._is_history(tp)}
-        commands = {tp: bound for tp, bound in bounds.items() if tp not in history}
+        commands = {tp: bound for tp, bound in bounds.items() if tp not in self._history}
         assigned = {tp: Lanes(now_s, settle_s, (bound.committed, bound.metadata)) for tp, bound in commands.items()}
         done = {tp: min(bound.committed, bound.end) for tp, bound in commands.items()}
         async for lane, command, tp in self._commands(read_tail(kafka_options(self._settings), done)):
@@ -94,21 +85,10 @@ class Deliver:
             if command.kind == "anonymize":
                 assigned[tp].refuse_below(lane, command)
         # What an earlier life sent right before its end is applied by then, and so can be found.
-        self._doubtful = {tp: (bound.end, now_s + settle_s) for tp, bound in commands.items()}
-        self._doubtful |= {tp: (min(bound.end, bound.committed + HISTORY_AHEAD), now_s + settle_s) for tp, bound in history.items()}
-        self._bounds, self._early = bounds, {tp: [] for tp in history}
-        # Equal partitions of both topics are one worker's, but for a moment while workers with and without history are one group.
-        self._history = {tp: History(assigned[beside]) for tp in history if (beside := self._beside(tp)) in assigned}
-        if history:
-            self._turns = Turns(self._settings.history_rps * min(1.0, len(history) / self._settings.partitions))
+        ahead = {tp: bound.end if tp in commands else min(bound.end, bound.committed + AHEAD) for tp, bound in bounds.items()}
+        self._doubtful = {tp: (before, now_s + settle_s) for tp, before in ahead.items()}
+        self._history.begin(bounds, assigned)
         self._lanes = assigned
-
-    def _is_history(self, tp: TopicPartition) -> bool:
-        return bool(tp.topic == self._settings.topic_prefix + HISTORY.name)
-
-    def _beside(self, history: TopicPartition) -> TopicPartition:
-        """The partition of engagement.commands with the same lanes."""
-        return TopicPartition(self._settings.topic_prefix + COMMANDS.name, history.partition)
 
     async def _commands(self, records: AsyncIterator[ConsumerRecord]) -> AsyncIterator[tuple[str, Command, TopicPartition]]:
         """Those that can be read: the others are dead letters since then, or will be."""
@@ -116,39 +96,14 @@ class Deliver:
             with contextlib.suppress(Undecodable):
                 yield *self._read(record), TopicPartition(record.topic, record.partition)
 
-    async def _look_back(self, tp: TopicPartition, first: ConsumerRecord) -> None:
-        """History of this partition may go: it is known what of it was done, and which lanes were anonymized meanwhile.
-
-        An anonymization that is numbered above a waiting record of history was written after it: so from the time of the
-        `first` one on all are found, also those that were done by an earlier life, or will be by this one.
-        """
-        beside, options = self._beside(tp), kafka_options(self._settings)
-        history, lanes = self._history[tp], self._lanes[beside]
-        async with self._one_looks_back:
-            done = {tp: min(self._bounds[tp].committed, self._bounds[tp].end)}
-            async for lane, command, _ in self._commands(read_tail(options, done)):
-                history.is_new(lane, command.number)
-            since = read_since(options, beside, first.timestamp - HISTORY_MARGIN_MS, self._bounds[beside].end)
-            async for lane, command, _ in self._commands(since):
-                if command.kind == "anonymize":
-                    lanes.refuse_below(lane, command)
-        for record in self._early.pop(tp):
-            self._accept(record)
-
-    def _look_back_no_more(self) -> None:
-        for looking in self._looking_back.values():
-            looking.cancel()
-        self._looking_back = {}
-
     def metadata(self, tp: TopicPartition) -> str | None:
         """What is to be committed with the partition's offset; None: what was, for it is not ours any more."""
         return self._lanes[tp].metadata() if tp in self._lanes else None
 
     async def forget(self, _: frozenset[TopicPartition]) -> None:
         """Nothing goes out any more, and what was under way has ended: it comes before whatever a successor sends."""
-        self._look_back_no_more()
         self._lanes, self._queues = {}, {}
-        self._history, self._history_queues, self._early = {}, {}, {}
+        self._history.forget()
         if calls := set(self._calls):
             await asyncio.wait(calls, timeout=self._consumer.call_s_max)
         for call in calls:
@@ -157,12 +112,9 @@ class Deliver:
     # Commands in
 
     def _accept(self, record: ConsumerRecord) -> None:
-        tp = TopicPartition(record.topic, record.partition)
-        if tp in self._early:
-            self._early[tp].append(record)
-            if tp in self._history and tp not in self._looking_back:
-                self._looking_back[tp] = self._tasks.create_task(self._look_back(tp, record))
+        if self._history.hold(record):
             return
+        tp = TopicPartition(record.topic, record.partition)
         try:
             lane, command = self._read(record)
         except Undecodable as error:
@@ -172,18 +124,12 @@ class Deliver:
         before, from_s = self._doubtful[tp]
         if command.consent and record.offset < before:
             pending.in_doubt, pending.at_s = True, from_s
-        going = self._added(pending)
+        going = (self._history if tp in self._history else self._lanes[tp]).add(pending)
         if going is None:
             metrics.COMMANDS.labels("repeated").inc()
             self._consumer.done(record)
         else:
             self._let_go(going)
-
-    def _added(self, pending: Pending) -> list[Pending] | None:
-        """What may go because of it; None where it is a repetition."""
-        if pending.source in self._lanes:
-            return self._lanes[pending.source].add(pending)
-        return [pending] if self._history[pending.source].is_new(pending.lane, pending.command.number) else None
 
     async def _undecodable(self, record: ConsumerRecord, error: Undecodable) -> None:
         await self._bury(record, "", error, tries=1)
@@ -195,13 +141,13 @@ class Deliver:
         assert isinstance(command, Command)
         if not record.key:
             raise Undecodable("no lane", "key")
-        if record.topic == self._settings.topic_prefix + HISTORY.name and command.kind == "anonymize":
+        if (record.topic, record.partition) in self._history and command.kind == "anonymize":
             raise Undecodable("an anonymization has its place in engagement.commands alone", "kind")
         return record.key.decode(errors="replace"), command
 
     def _let_go(self, going: Iterable[Pending]) -> None:
         for pending in going:
-            queues = self._history_queues if pending.source in self._history else self._queues
+            queues = self._history.queues if pending.source in self._history else self._queues
             queues.setdefault(pending.command.store, Queue()).put(pending)
             self._wake.set()
 
@@ -237,38 +183,30 @@ class Deliver:
         return next_s
 
     def _make_history_calls(self, now_s: float) -> float:
-        """The seam: Engagement's Imports API could take these commands instead, and call `_done` and `_refused` as `_call` does."""
         next_s = float("inf")
-        for name, queue in random.sample(list(self._history_queues.items()), len(self._history_queues)):
+        for name in random.sample(list(self._history.queues), len(self._history.queues)):
             while store := self._directory.by_store.get(name):
-                due_s = self._turns.start(queue, self._queues.get(name), store.project, self._pace(store), now_s)
+                due_s = self._history.turn(store, self._queues.get(name), self._pace(store), now_s)
                 if due_s > now_s:
                     next_s = min(next_s, due_s)
                     break
-                if commands := self._cut_history(queue, now_s):
-                    self._start(self._call(store, queue, commands))
-        return next_s
-
-    def _cut_history(self, queue: Queue, now_s: float) -> list[Pending]:
-        """The commands of one call, of those that may still go; the others are done with, and cost no call."""
-        while queue.next_s(now_s) <= now_s:
-            going = []
-            for command in queue.cut(now_s):
-                if self._history[command.source].enter(command):
-                    going.append(command)
-                else:
+                going, refused = self._history.cut(store, now_s)
+                for command in refused:
                     metrics.COMMANDS.labels("refused").inc()
                     self._consumer.done(command.record)
-            if going:
-                return going
-            queue.not_called()
-        return []
+                if going:
+                    self._start(self._call(store, self._history.queues[name], going))
+        return next_s
 
     def _pace(self, store: Store) -> Pace:
         return self._paces.setdefault(urlsplit(store.engagement_url).netloc, Pace())
 
+    def _task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """What it raises ends the process."""
+        return self._tasks.create_task(work)
+
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        call = self._tasks.create_task(work)
+        call = self._task(work)
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
 
@@ -362,8 +300,8 @@ class Deliver:
         self._consumer.done(command.record)
         if lanes := self._lanes.get(command.source):
             lanes.done(command, time.monotonic())
-        elif history := self._history.get(command.source):
-            self._let_go(history.leave(command, time.monotonic()))
+        else:
+            self._let_go(self._history.leave(command, time.monotonic()))
 
     def _again(self, command: Pending, *, after_s: float = 0.0) -> None:
         """The same bytes go once more."""
@@ -371,8 +309,8 @@ class Deliver:
         command.at_s = now_s + after_s
         if command.source in self._lanes:
             self._let_go([command])
-        elif history := self._history.get(command.source):
-            self._let_go([command, *history.leave(command, now_s)])
+        else:
+            self._let_go(self._history.again(command, now_s))
 
     async def _unanswered(self, queue: Queue, command: Pending, why: str) -> None:
         """It goes again, or never. A consent that was not answered is looked up first, once it would be applied."""

@@ -202,7 +202,7 @@ async def test_after_kills_under_both_topics_nothing_of_history_is_missing_or_tw
 ) -> None:
     chance = random.Random(22)
     load = Load(world, chance, history=0.6)
-    world.settings = world.settings.model_copy(update={"history_rps": 2.0})
+    world.settings = world.settings.model_copy(update={"history_rps": 0.5})
     with workers(world, 1) as (worker,):
         async with asyncio.TaskGroup() as together:
             running = together.create_task(load.run(10))
