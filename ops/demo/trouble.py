@@ -24,11 +24,13 @@ NO_ANSWER_S = 16.0  # longer than any call of ours waits
 @dataclass(frozen=True)
 class Trouble:
     """`shop`: knobs of the simulated BigCommerce. `engagement`: requests that fail before or after they were carried out, which a
-    reader of its answers cannot tell. `kill_every_s`: parts die by kill -9, one after the other, None: none does."""
+    reader of its answers cannot tell. `kill_every_s`: parts die by kill -9, one after the other, None: none does. `settle_s`: from the
+    last page of the shop's past on Kafka to everything about it being decided."""
 
     shop: dict[str, Any]
     engagement: tuple[dict[str, Any], ...]
     kill_every_s: float | None = None
+    settle_s: float = 5.0
 
 
 USUAL = Trouble(
@@ -80,6 +82,7 @@ HEAVY = Trouble(
         {"kind": "slow", "probability": 0.01, "wait_s": NO_ANSWER_S, "applied": True},
     ),
     kill_every_s=2.0,
+    settle_s=30.0,
 )
 
 
@@ -88,7 +91,7 @@ class Troublemaker:
 
     def __init__(self, deployment: Deployment, trouble: Trouble, seed: int) -> None:
         """The deployment's parts run."""
-        self._deployment = deployment
+        self._deployment, self.settle_s = deployment, trouble.settle_s
         self._other_app = OtherApp(deployment, seed)
         self._killer = Killer(deployment.children, trouble.kill_every_s) if trouble.kill_every_s else None
         deployment.shop.put("/_sim/knobs", json=trouble.shop).raise_for_status()

@@ -9,13 +9,11 @@ from functools import partial
 from typing import Any, TypeVar
 
 import structlog
-from msgspec.structs import replace
 
 from bigcommerce.attributes import AttributeNames
 from bigcommerce.client import BigCommerce, StoreApi
 from bigcommerce.reads import IDS_PER_CALL_MAX, Read, read_cart, read_customers, read_order, read_orders, read_subscribers
 from schemas.directory import Directory
-from schemas.entities import CustomerState
 from schemas.failures import AccessLost, Reject, Undecodable
 from schemas.keys import store_hash, webhook_key
 from schemas.records import Origin
@@ -25,7 +23,7 @@ from streams.fetch.metrics import RECORDS, WRITTEN
 from streams.fetch.rules.plan import plan_calls
 from streams.fetch.rules.queue import Claim, Entry, Queue
 from streams.fetch.rules.route import RESOURCES, Look, Told
-from streams.fetch.rules.state import Made, make_gone, make_state
+from streams.fetch.rules.state import Made, make_gone, make_state, with_names
 from streams.fetch.writer import Writer
 
 log = structlog.get_logger()
@@ -291,7 +289,8 @@ class StoreFetch:
             await _when_readable(lambda: self._names.learn(wanted))
         except Reject as error:
             unreadable = error
-        return [(entry, _named(what, self._names.known, unreadable)) for entry, what in made]
+        known = self._names.known
+        return [(entry, _named(what, known, unreadable)) for entry, what in made]
 
     async def _put(self, topic: Any, key: str, message: Any, origin: Origin) -> asyncio.Future[Any]:
         sent = await self._writer.put(topic, key, message, origin)
@@ -318,13 +317,9 @@ def _make(store: str, resource: str, id: str, read: Read) -> Made | Reject:
 
 
 def _named(made: Made | Reject, known: Mapping[str, str], unreadable: Reject | None) -> Made | Reject:
-    if isinstance(made, Reject) or not made.attributes:
+    if isinstance(made, Reject):
         return made
-    assert isinstance(made.state, CustomerState)
-    names = {id: known[id] for id in made.attributes if id in known}
-    if unreadable and len(names) < len(made.attributes):
-        return unreadable
-    return replace(made, state=replace(made.state, attribute_names=names))
+    return unreadable if unreadable and not made.attributes <= known.keys() else with_names(made, known)
 
 
 async def _when_readable(call: Callable[[], Awaitable[T]], tries: int = UNREADABLE_TRIES) -> T:

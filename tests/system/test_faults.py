@@ -25,7 +25,7 @@ def test_a_shop_under_heavy_trouble_ends_without_a_difference(kafka_folder: Path
     assert (summary["differences"], summary["came_to_rest"]) == (0, True)
     faults = summary["faults"]
     killed = {name: times for name, times in faults.items() if name.endswith(" killed")}
-    assert {"ingest killed", "fetch killed", "resolve killed", "deliver killed"} <= killed.keys()
+    assert {"ingest killed", "upkeep killed", "fetch killed", "resolve killed", "deliver killed"} <= killed.keys()
     assert min(killed.values()) >= 1, faults
     assert min(faults[f"webhooks {what}"] for what in ("doubled", "delayed", "refused, and sent again")) >= 1, faults
     assert sum(times for name, times in faults.items() if name.startswith("BigCommerce")) >= 1, faults

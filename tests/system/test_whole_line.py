@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from ops.demo.deployment import Deployment
-from ops.demo.run import live
+from ops.demo.run import live, live_before
+from ops.demo.shop_life import ShopLife
 from ops.demo.trouble import USUAL, Troublemaker
 
 pytestmark = pytest.mark.system
@@ -17,13 +18,15 @@ KILL_EVERY_S = 1.7
 
 async def test_the_shop_and_engagement_are_the_same_after_every_part_was_killed(deployment: Deployment):
     seed = random.randrange(10**6)
+    life = ShopLife(seed)
+    live_before(deployment, life)
 
     async def watch(_: int, __: int | None) -> None:
         """Nobody looks."""
 
     async with deployment.parts():
-        trouble = Troublemaker(deployment, replace(USUAL, kill_every_s=KILL_EVERY_S), seed)
-        summary = await live(deployment, SECONDS, seed, trouble, watch)
+        trouble = Troublemaker(deployment, replace(USUAL, kill_every_s=KILL_EVERY_S, settle_s=SECONDS), seed)
+        summary = await live(deployment, life, SECONDS, trouble, watch)
     assert summary.came_to_rest, f"seed {seed}, {summary.faults}"
     assert min(summary.faults[f"{part} killed"] for part in deployment.children) >= 1, summary.faults
     assert [(row.what, row.wrong) for row in summary.rows if row.wrong] == [], f"seed {seed}, {summary.faults}"

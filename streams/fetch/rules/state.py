@@ -1,8 +1,9 @@
 """From an entity's body to the record that fetch writes of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from bigcommerce.carts import parse_cart
 from bigcommerce.customers import parse_customer
@@ -50,6 +51,14 @@ def make_gone(store: str, resource: str, id: str, at_ms: int, read_at_ms: int) -
         case "cart":
             return CHECKOUTS, checkout_key(store, id), CartGone(store=store, id=id, told=False, at_ms=at_ms, read_at_ms=read_at_ms)
     return None
+
+
+def with_names(made: Made, known: Mapping[str, str]) -> Made:
+    """A customer with the names of those of its attributes that have one."""
+    if not made.attributes:
+        return made
+    assert isinstance(made.state, CustomerState)
+    return replace(made, state=replace(made.state, attribute_names={id: known[id] for id in made.attributes if id in known}))
 
 
 def _customer(store: str, id: str, body: bytes, read_at_ms: int) -> Made:
