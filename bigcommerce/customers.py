@@ -64,7 +64,7 @@ def parse_customer(body: bytes) -> Customer:
         modified_ms=fields.time_ms("date_modified") or created_ms,
         address=min(addresses, key=lambda a: a.id, default=None),
         attributes={a.required_id("attribute_id"): _plain(a, "attribute_value") for a in fields.objects("attributes")},
-        form_fields={a.text("name") or "": _plain(a, "value") for a in fields.objects("form_fields")},
+        form_fields={name: _plain(f, "value") for f in fields.objects("form_fields") if (name := f.text("name"))},
     )
 
 

@@ -140,7 +140,12 @@ def _embedded(fields: Fields) -> list[Fields]:
     consignments = [c for kind in ("shipping", "pickups", "downloads") for c in groups.objects(kind)]
     for group in groups.objects("email"):
         consignments += [group, *group.objects("gift_certificates")]
-    return [line for c in consignments for line in c.objects("line_items") if "id" in line.data]
+    return [line for c in consignments for line in c.objects("line_items") if not _is_link(line)]
+
+
+def _is_link(line: Fields) -> bool:
+    """Without `include=consignments.line_items` a line is `{"url", "resource"}`."""
+    return "resource" in line.data and "id" not in line.data
 
 
 def _lines(fields: Fields) -> list[OrderLine]:
