@@ -19,6 +19,7 @@ from msgspec.structs import replace as with_fields
 from bigcommerce.values import parse_time_ms
 from schemas.entities import CustomerState
 from schemas.failures import Undecodable
+from schemas.records import Origin, encode, headers_of
 from streams.fetch.rules.state import make_state
 from streams.resolve.rules.change import Store
 from tests.streams.resolve.line import STORE, Line, iso, rfc2822
@@ -55,13 +56,15 @@ def track(scene: Scene) -> tuple[Told, list[str]]:
     letters = []
     for n, (resource, id, body) in enumerate(scene.bodies):
         try:
-            state = make_state(scene.store.store, resource, id, orjson.dumps(body), 2_000_000_000_000 + n * 60_000).state
+            made = make_state(scene.store.store, resource, id, orjson.dumps(body), 2_000_000_000_000 + n * 60_000)
         except Undecodable as failure:
             letters.append(failure.field)
             continue
+        state = made.state
         if isinstance(state, CustomerState):
             state = with_fields(state, attribute_names=scene.attribute_names)
-        line.tell(state).run()
+        line.put(made.topic.name, made.key, encode(state), headers_of(state, Origin("", 1)))
+        line.run()
     told: Told = defaultdict(list)
     for event in line.events():
         told[event["event_type"]].append({"timestamp": event["timestamp"], **event["properties"]})
