@@ -43,13 +43,14 @@ class Fields:
     def _wrong(self, name: str, wanted: str) -> Undecodable:
         return Undecodable(f"expected {wanted}, got {type(self.data.get(name)).__name__}", self.path + name)
 
-    def text(self, name: str) -> str | None:
-        """A string; a number is taken as its digits. Undecodable where it is as long as TEXT_BYTES_MAX."""
+    def text(self, name: str, *, long: bool = False) -> str | None:
+        """A string; a number is taken as its digits. Undecodable where it is as long as TEXT_BYTES_MAX, unless it may be `long`."""
         value = self.data.get(name)
         if value is None:
             return value
         if isinstance(value, str):
-            self.check_length(name, value)
+            if not long:
+                self.check_length(name, value)
             return value
         if isinstance(value, int | Decimal) and not isinstance(value, bool):
             return str(value)
@@ -76,7 +77,7 @@ class Fields:
             raise Undecodable(f"too long ({length:,} bytes)", self.path + name)
 
     def email(self, name: str) -> str:
-        """A cleaned e-mail; "" where there is none, or where it can't be an id. Undecodable where it is longer than EMAIL_MAX."""
+        """A cleaned e-mail; "" where there is none, or where it cannot be an id. Undecodable where it is longer than EMAIL_MAX."""
         value = clean_email(self.text(name) or "")
         if len(value) > EMAIL_MAX:
             raise Undecodable(f"too long for an e-mail ({len(value):,} characters)", self.path + name)
