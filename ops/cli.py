@@ -189,10 +189,10 @@ def doctor(
 
 @app.command()
 def schemas() -> None:
-    """Write the JSON Schema and AsyncAPI files in schemas/ anew."""
-    from schemas.generate import main
+    """Write the JSON Schema and AsyncAPI files in schemas/ and the tables of docs/tracking.md anew."""
+    from schemas import generate, tracking_document
 
-    for path in main():
+    for path in [*generate.main(), tracking_document.main()]:
         print(path)
 
 
