@@ -114,7 +114,8 @@ class Troublemaker:
         """What went wrong so far, in words, and how often."""
         found = self._deployment.shop.get("/_sim/counters").json()
         fired = self._deployment.engagement.get("/_sim/faults").json()["fired"]
-        return counted(found, fired, self._killer.killed if self._killer else {})
+        killed = self._killer.killed if self._killer else {}
+        return counted(found, fired, killed) | ended({name: child.ends for name, child in self._deployment.children.items()})
 
 
 def counted(shop: Mapping[str, Any], engagement: Mapping[str, int], killed: Mapping[str, int]) -> dict[str, int]:
@@ -143,6 +144,16 @@ def counted(shop: Mapping[str, Any], engagement: Mapping[str, int], killed: Mapp
         "Engagement: connections dropped": engagement.get("drop", 0) + engagement.get("drop applied", 0),
     }
     return faults | {f"{name} killed": times for name, times in killed.items()}
+
+
+def ended(ends: Mapping[str, Mapping[int, int]]) -> dict[str, int]:
+    """How often parts ended by themselves, which nobody made them do: `ends` by part and exit code."""
+    return {
+        f"{name} ended by itself with {code}": times
+        for name, codes in ends.items()
+        for code, times in codes.items()
+        if code != -signal.SIGKILL
+    }
 
 
 class Killer:
