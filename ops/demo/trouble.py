@@ -157,12 +157,12 @@ def ended(ends: Mapping[str, Mapping[int, int]]) -> dict[str, int]:
 
 
 class Killer:
-    """Kills the parts with -9 in turn; who watches over them starts them again."""
+    """Kills the parts with -9 in turn, the first at once: while history is loaded; who watches over them starts them again."""
 
     def __init__(self, children: Mapping[str, Child], every_s: float) -> None:
         self.killed = dict.fromkeys(children, 0)
         self._children, self._every_s = children, every_s
-        self._next_s = time.monotonic() + every_s
+        self._next_s = time.monotonic()
 
     def act(self) -> None:
         """One more is killed if it is time to; one that is not running is waited for."""
