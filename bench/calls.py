@@ -70,7 +70,7 @@ async def measured(deployment: Deployment, webhooks: int, customers: int, orders
     knobs = {"drop": 1, "read_lag_ms": READ_LAG_MS}  # webhooks are written here
     deployment.shop.put("/_sim/knobs", json=knobs).raise_for_status()
     buyers = max(1, orders // 2 // ORDERS_PER_ACCOUNT)
-    async with deployment.parts(), behind(deployment.settings) as gauge:
+    async with deployment.parts(events=None), behind(deployment.settings) as gauge:
         ids = await _made(deployment, [_customer(number) for number in range(max(customers, buyers))])
         await _write(deployment, [("store/customer/created", _data("customer", id)) for id in ids])
         await _rest(deployment, gauge)

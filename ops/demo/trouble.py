@@ -114,7 +114,8 @@ class Troublemaker:
         """What went wrong so far, in words, and how often."""
         found = self._deployment.shop.get("/_sim/counters").json()
         fired = self._deployment.engagement.get("/_sim/faults").json()["fired"]
-        return counted(found, fired, self._killer.killed if self._killer else {})
+        killed = self._killer.killed if self._killer else {}
+        return counted(found, fired, killed) | ended({name: child.ends for name, child in self._deployment.children.items()})
 
 
 def counted(shop: Mapping[str, Any], engagement: Mapping[str, int], killed: Mapping[str, int]) -> dict[str, int]:
@@ -145,13 +146,23 @@ def counted(shop: Mapping[str, Any], engagement: Mapping[str, int], killed: Mapp
     return faults | {f"{name} killed": times for name, times in killed.items()}
 
 
+def ended(ends: Mapping[str, Mapping[int, int]]) -> dict[str, int]:
+    """How often parts ended by themselves, which nobody made them do: `ends` by part and exit code."""
+    return {
+        f"{name} ended by itself with {code}": times
+        for name, codes in ends.items()
+        for code, times in codes.items()
+        if code != -signal.SIGKILL
+    }
+
+
 class Killer:
-    """Kills the parts with -9 in turn; who watches over them starts them again."""
+    """Kills the parts with -9 in turn, the first at once: while history is loaded; who watches over them starts them again."""
 
     def __init__(self, children: Mapping[str, Child], every_s: float) -> None:
         self.killed = dict.fromkeys(children, 0)
         self._children, self._every_s = children, every_s
-        self._next_s = time.monotonic() + every_s
+        self._next_s = time.monotonic()
 
     def act(self) -> None:
         """One more is killed if it is time to; one that is not running is waited for."""

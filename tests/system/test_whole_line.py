@@ -19,12 +19,12 @@ KILL_EVERY_S = 1.7
 
 async def test_the_shop_and_engagement_are_the_same_after_every_part_was_killed(deployment: Deployment):
     seed = random.randrange(10**6)
-    life = ShopLife(seed)
-    await asyncio.to_thread(live_before, deployment, life)
 
     async def watch(_: int, __: int | None) -> None:
         """Nobody looks."""
 
+    life = ShopLife(seed)
+    await asyncio.to_thread(live_before, deployment, life)
     async with deployment.parts():
         trouble = Troublemaker(deployment, replace(USUAL, kill_every_s=KILL_EVERY_S, settle_s=SECONDS), seed)
         summary = await live(deployment, life, SECONDS, trouble, watch)

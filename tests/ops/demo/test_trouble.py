@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 
-from ops.demo.trouble import Killer, counted
+from ops.demo.trouble import Killer, counted, ended
 
 
 class Part:
@@ -63,3 +63,7 @@ def test_what_went_wrong_is_counted_without_what_befell_the_other_app():
         "Engagement: connections dropped": 4,
         "fetch killed": 9,
     }
+
+
+def test_a_part_that_ended_by_itself_is_told_from_one_that_was_killed():
+    assert ended({"fetch": {-9: 3, 70: 1}, "ingest": {}}) == {"fetch ended by itself with 70": 1}
