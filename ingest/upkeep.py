@@ -208,7 +208,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
 
 
 async def _stop(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
-    with contextlib.suppress(KafkaError, asyncio.CancelledError):  # aiokafka's own, of a member that was fenced or while Kafka is away
+    with contextlib.suppress(KafkaError, TimeoutError, asyncio.CancelledError):  # of a fenced member, or while Kafka is away
         await client.stop()
 
 
