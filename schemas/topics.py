@@ -19,7 +19,7 @@ from schemas.entities import (
     SubscriberGone,
     SubscriberState,
 )
-from schemas.people import AccountGone, AccountSeen, Activity, EmailTaken, SubscriptionGone, SubscriptionSeen
+from schemas.people import AccountGone, AccountSeen, Activity, EmailTaken, Erased, Lapsed, SubscriptionGone, SubscriptionSeen
 from schemas.records import Message
 from schemas.stores import Backfill, Deployment, Store
 from schemas.webhooks import LookAt, WebhookReceived
@@ -68,8 +68,8 @@ PRODUCTS = Topic("bigcommerce.products", "{s}/{product_id}", (ProductState, Prod
 PEOPLE = Topic(
     "people",
     "{project}/{h}",
-    (Activity, AccountSeen, AccountGone, EmailTaken, SubscriptionSeen, SubscriptionGone),
-    "resolve",
+    (Activity, AccountSeen, AccountGone, EmailTaken, SubscriptionSeen, SubscriptionGone, Erased, Lapsed),
+    "resolve, erase, upkeep",
     "resolve",
     table="profiles",
 )
