@@ -144,6 +144,21 @@ def dead_letters_list(as_json: AsJson = False) -> None:
 
 
 @app.command()
+def erase(
+    email: Annotated[str, typer.Argument(metavar="EMAIL", help="Whose; `-` reads it from stdin, where no shell's history keeps it.")],
+    store: Annotated[str | None, typer.Option(metavar="HASH", help="In this store's project only.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait until Engagement has taken it.")] = 120,
+    as_json: AsJson = False,
+) -> None:
+    """Anonymize one person on request, in all projects, and print a receipt; what they do later starts a new profile."""
+    from ops import environment
+    from ops.erase import main
+
+    _end(main(environment.load(), email, store, as_json, yes, wait))
+
+
+@app.command()
 def doctor(
     as_json: AsJson = False,
     new_key: Annotated[bool, typer.Option("--new-key", help="Print a new CARTSTREAM_SECRET_KEY and do nothing else.")] = False,
