@@ -4,18 +4,16 @@ written when their account is, where it was not read lately."""
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, TypeVar
 
 import structlog
-from msgspec.structs import replace
 
 from bigcommerce.attributes import AttributeNames
 from bigcommerce.client import BigCommerce, StoreApi
 from bigcommerce.reads import IDS_PER_CALL_MAX, Read, read_cart, read_customers, read_order, read_orders, read_subscribers
 from schemas.directory import Directory
-from schemas.entities import CustomerState
 from schemas.failures import AccessLost, Reject, Undecodable
 from schemas.keys import store_hash, webhook_key
 from schemas.records import Origin
@@ -25,7 +23,7 @@ from streams.fetch.metrics import RECORDS, WRITTEN
 from streams.fetch.rules.plan import plan_calls
 from streams.fetch.rules.queue import Claim, Entry, Queue
 from streams.fetch.rules.route import RESOURCES, Look, Told
-from streams.fetch.rules.state import Made, make_gone, make_state
+from streams.fetch.rules.state import Made, make_gone, make_state, with_names
 from streams.fetch.writer import Writer
 
 log = structlog.get_logger()
@@ -57,7 +55,7 @@ class StoreFetch:
         self._shut: dict[str, tuple[Store, float]] = {}  # by resource: the settings with which access was lost, and until when that holds
         self._wake = {resource: asyncio.Event() for resource in RESOURCES}
         self._api = StoreApi(bigcommerce, store_hash(store), lambda: directory.by_store[store].access_token)
-        self._names = AttributeNames(self._api)
+        self.names = AttributeNames(self._api)
 
     # what the records say
 
@@ -202,7 +200,7 @@ class StoreFetch:
 
     async def _call(self, call: ReadCall, entries: list[Entry]) -> Read:
         ids = [entry.id for entry in entries]
-        return await _when_readable(lambda: call(self._api, ids), tries=UNREADABLE_TRIES if len(ids) == 1 else 1)
+        return await when_readable(lambda: call(self._api, ids), tries=UNREADABLE_TRIES if len(ids) == 1 else 1)
 
     # writes: effects first, acknowledgement last
 
@@ -281,10 +279,11 @@ class StoreFetch:
         unreadable: Reject | None = None
         wanted = frozenset[str]().union(*(what.attributes for _, what in made if isinstance(what, Made)))
         try:
-            await _when_readable(lambda: self._names.learn(wanted))
+            await when_readable(lambda: self.names.learn(wanted))
         except Reject as error:
             unreadable = error
-        return [(entry, _named(what, self._names.known, unreadable)) for entry, what in made]
+        known = self.names.known
+        return [(entry, with_names(what, known, unreadable) if isinstance(what, Made) else what) for entry, what in made]
 
     async def _put(self, topic: Any, key: str, message: Any, origin: Origin) -> asyncio.Future[Any]:
         sent = await self._writer.put(topic, key, message, origin)
@@ -310,17 +309,7 @@ def _make(store: str, resource: str, id: str, read: Read) -> Made | Reject:
         return error
 
 
-def _named(made: Made | Reject, known: Mapping[str, str], unreadable: Reject | None) -> Made | Reject:
-    if isinstance(made, Reject) or not made.attributes:
-        return made
-    assert isinstance(made.state, CustomerState)
-    names = {id: known[id] for id in made.attributes if id in known}
-    if unreadable and len(names) < len(made.attributes):
-        return unreadable
-    return replace(made, state=replace(made.state, attribute_names=names))
-
-
-async def _when_readable(call: Callable[[], Awaitable[T]], tries: int = UNREADABLE_TRIES) -> T:
+async def when_readable(call: Callable[[], Awaitable[T]], tries: int = UNREADABLE_TRIES) -> T:
     """Raises Undecodable for an answer that stays so: what stands between us and BigCommerce may break one too."""
     for attempt in range(1, tries):
         with contextlib.suppress(Undecodable):

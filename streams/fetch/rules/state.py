@@ -1,8 +1,9 @@
 """From an entity's body to the record that fetch writes of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from bigcommerce.carts import parse_cart
 from bigcommerce.customers import parse_customer
@@ -19,6 +20,7 @@ from schemas.entities import (
     SubscriberGone,
     SubscriberState,
 )
+from schemas.failures import Reject
 from schemas.keys import checkout_key, entity_key
 from schemas.topics import ACCOUNTS, CHECKOUTS, SUBSCRIBERS, Topic
 
@@ -50,6 +52,17 @@ def make_gone(store: str, resource: str, id: str, at_ms: int, read_at_ms: int) -
         case "cart":
             return CHECKOUTS, checkout_key(store, id), CartGone(store=store, id=id, told=False, at_ms=at_ms, read_at_ms=read_at_ms)
     return None
+
+
+def with_names(made: Made, known: Mapping[str, str], unreadable: Reject | None) -> Made | Reject:
+    """A customer with the names of its attributes. Where these could not be read, one whose attributes are not known is rejected."""
+    if not made.attributes:
+        return made
+    assert isinstance(made.state, CustomerState)
+    names = {id: known[id] for id in made.attributes if id in known}
+    if unreadable and len(names) < len(made.attributes):
+        return unreadable
+    return replace(made, state=replace(made.state, attribute_names=names))
 
 
 def _customer(store: str, id: str, body: bytes, read_at_ms: int) -> Made:
