@@ -77,6 +77,7 @@ class OrderState(EntityState, frozen=True, kw_only=True):
     """An order, lines included. Key `{s}/{cart_id}`, without a cart `{s}/order-{id}`."""
 
     name: ClassVar[str] = "order-state"
+    events_from_ms: int = 0  # created before: it makes no purchase (`backfill --events`)
 
 
 class ProductState(EntityState, frozen=True, kw_only=True):
@@ -107,3 +108,4 @@ class Page(Message, frozen=True, kw_only=True):
     read_at_ms: int
     body: msgspec.Raw  # a JSON array of whole entities as BigCommerce gave them
     left_out: list[str] = []  # ids of entities of the page that are too large for a record
+    events_from_ms: int = 0  # orders created before make no purchase (`backfill --events`)

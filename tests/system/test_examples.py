@@ -15,7 +15,7 @@ import pytest
 from bigcommerce.webhooks import SECRET_HEADER
 from ops.dead_letters import read_dead_letters
 from ops.demo.deployment import HASH, PROJECT, Deployment
-from ops.stores import opened_directory
+from schemas.directory import opened_directory
 from tests.streams.resolve.rules.test_purchase import example_order
 from tests.system.conftest import rest
 

@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from bigcommerce.reads import id_of
-from schemas.entities import EntityState, Page
+from schemas.entities import EntityState, OrderState, Page
 from schemas.failures import Reject, Undecodable
 from streams.fetch.rules.route import is_id
 from streams.fetch.rules.state import Made, make_state
@@ -41,9 +41,12 @@ def read_entity(page: Page, place: int, entity: msgspec.Raw) -> Made | Unread:
     if not is_id(page.resource, id):
         return Unread(f"{page.resource}[{place}]", Undecodable(f"no id of a {page.resource}", "id"), _alone(page, body))
     try:
-        return make_state(page.store, page.resource, id, body, page.read_at_ms)
+        made = make_state(page.store, page.resource, id, body, page.read_at_ms)
     except Undecodable as error:
         return Unread(f"{page.resource}-{id}", error, _alone(page, body))
+    if isinstance(made.state, OrderState):
+        return replace(made, state=replace(made.state, events_from_ms=page.events_from_ms))
+    return made
 
 
 def unread(page: Page, state: EntityState, error: Reject) -> Unread:
