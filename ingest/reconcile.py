@@ -4,8 +4,7 @@ Carts are left out, for BigCommerce cannot list them. A customer's `date_modifie
 which only these changed shows no difference.
 """
 
-import time
-import zlib
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,19 +12,18 @@ from datetime import UTC, datetime
 
 import msgspec
 import structlog
-from aiokafka import AIOKafkaProducer
 
-from bigcommerce.client import Answer, StoreApi
+from bigcommerce.client import Answer, HistoryApi
 from bigcommerce.customers import parse_customer
-from bigcommerce.listings import list_page
+from bigcommerce.listings import ListedPage, list_page
 from bigcommerce.orders import parse_order
 from bigcommerce.reads import id_of
 from bigcommerce.subscribers import parse_subscriber
+from ingest.backfill import Records, retry_in_s
 from schemas.changelogs import AccountRow, CheckoutRow, Seen, SubscriberRow, read_rows
-from schemas.connection import kafka_options, producer, reaching_kafka
-from schemas.failures import Undecodable
+from schemas.failures import Retry, Undecodable
 from schemas.keys import webhook_key
-from schemas.records import Origin, encode, headers_of
+from schemas.records import Message
 from schemas.settings import Settings
 from schemas.topics import ACCOUNTS, CHECKOUTS, SUBSCRIBERS, WEBHOOKS
 from schemas.webhooks import LookAt
@@ -36,9 +34,8 @@ RESOURCES = ("customer", "subscriber", "order")
 MARGIN_S = 600.0
 """What changed within it is under way: a webhook is stamped within seconds, its first retries and fetch's repeated reads take minutes."""
 GONE_CUSTOMERS_MAX = 100  # more of them are more likely a fault than a shop's day: the run leaves them, and asks
+TRIES_MAX = 8  # of a page; some three minutes
 AT_ONCE = 1000  # records that wait for Kafka's acknowledgement
-DAY_S = 24 * 60 * 60
-DAILY_ORDERS_S = 7 * DAY_S  # BigCommerce gives up after 48 hours; the rest is for a hook that was off, and for upkeep's own pauses
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -104,8 +101,8 @@ def compare(found: Compared, listed: Mapping[str, int], held: Mapping[str, Held]
             found.gone[id] = 0
 
 
-class CountedApi(StoreApi):
-    """Counts its calls."""
+class CountedApi(HistoryApi):
+    """At history's pace, which leaves live reads their share of the quota; counts its calls."""
 
     calls = 0
 
@@ -118,23 +115,29 @@ class Reconcile:
     """One run for one store."""
 
     def __init__(
-        self, settings: Settings, store: str, api: CountedApi, *, margin_s: float = MARGIN_S, gone_customers_max: int | None = None
-    ):
-        """`store` is `{s}`. `gone_customers_max` is GONE_CUSTOMERS_MAX unless somebody said otherwise."""
-        self._settings, self._store, self._api = settings, store, api
-        self._margin_ms = int(margin_s * 1000)
-        self._gone_max = GONE_CUSTOMERS_MAX if gone_customers_max is None else gone_customers_max
+        self,
+        settings: Settings,
+        store: str,
+        api: CountedApi,
+        records: Records,
+        *,
+        margin_s: float = MARGIN_S,
+        gone_customers_max: int = GONE_CUSTOMERS_MAX,
+    ) -> None:
+        """`store` is `{s}`; `records` is where fetch is asked."""
+        self._settings, self._store, self._api, self._records = settings, store, api, records
+        self._margin_ms, self._gone_max = int(margin_s * 1000), gone_customers_max
 
     async def run(self, resource: str, since_ms: int = 0, watch: Callable[[Compared], object] = lambda _: None) -> Compared:
         """Lists, compares, asks fetch to look at each difference. `watch` is told after each page.
 
         With `since_ms` only what was modified from then on is listed, and nothing can be found gone. Orders are never found gone:
-        BigCommerce deletes none for good. Raises AccessLost, Reject, Unavailable.
+        BigCommerce deletes none for good. Raises AccessLost, Reject, QuotaSpent, Unavailable.
         """
         found, listed = Compared(resource), dict[str, int]()
         calls, began_ms, after = self._api.calls, 0, ""
         while True:
-            page = await list_page(self._api, resource, after, since_ms)
+            page = await self._page(resource, after, since_ms)
             began_ms, after = began_ms or page.read_at_ms, page.after
             for item in page.items:
                 try:
@@ -159,37 +162,32 @@ class Reconcile:
         await self._ask(found, began_ms)
         return found
 
+    async def _page(self, resource: str, after: str, since_ms: int) -> ListedPage:
+        """What may work later is tried TRIES_MAX times, with waits that grow."""
+        tries = 1
+        while True:
+            try:
+                return await list_page(self._api, resource, after, since_ms)
+            except Retry as error:
+                if tries == TRIES_MAX:
+                    raise
+                await asyncio.sleep(retry_in_s(error, tries))
+                tries += 1
+
     async def _ask(self, found: Compared, at_ms: int) -> None:
         """All in-sync replicas have what fetch is asked."""
         why = {"missing": "reconcile: not here", "older": "reconcile: older here", "gone": "reconcile: not listed any more"}
-        looks = [
-            LookAt(store=self._store, resource=found.resource, id=id, why=why[kind], at_ms=at_ms)
+        looks: list[tuple[str, Message]] = [
+            (
+                webhook_key(self._store, found.resource, id),
+                LookAt(store=self._store, resource=found.resource, id=id, why=why[kind], at_ms=at_ms),
+            )
             for kind, ids in found.differences.items()
             if not (kind == "gone" and found.left_alone)
             for id in ids
         ]
-        if not looks:
-            return
-        topic, origin = self._settings.topic_prefix + WEBHOOKS.name, Origin(cause="", observed_at_ms=time.time_ns() // 1_000_000)
-        with reaching_kafka(self._settings):
-            sender = producer(kafka_options(self._settings))
-            try:
-                await sender.start()
-                for first in range(0, len(looks), AT_ONCE):
-                    await _send(sender, topic, looks[first : first + AT_ONCE], origin)
-            finally:
-                await sender.stop()
-
-
-async def _send(sender: AIOKafkaProducer, topic: str, looks: list[LookAt], origin: Origin) -> None:
-    sent = [
-        await sender.send(
-            topic, encode(look), webhook_key(look.store, look.resource, look.id).encode(), headers=list(headers_of(look, origin))
-        )
-        for look in looks
-    ]
-    for one in sent:
-        await one
+        for first in range(0, len(looks), AT_ONCE):
+            await self._records.put(WEBHOOKS, looks[first : first + AT_ONCE])
 
 
 _MODIFIED: dict[str, Callable[[bytes], int]] = {
@@ -234,26 +232,3 @@ def _by_id(rows: dict[str, Held]) -> dict[str, Held]:
 
 
 _HELD = {"customer": _accounts, "subscriber": _subscribers, "order": _orders}
-
-
-# By itself, once a day
-
-
-def next_run_s(store: str, now_s: float) -> float:
-    """When the store's next daily run is due, UNIX seconds: each store has its own time of day, so that a restart makes no run."""
-    offset_s = zlib.crc32(store.encode()) % DAY_S
-    return now_s + ((offset_s - now_s) % DAY_S or DAY_S)
-
-
-async def reconcile_daily(settings: Settings, store: str, api: CountedApi, now_s: float) -> list[Compared]:
-    """One store's daily run: customers and subscribers whole, for only so a deletion can be seen; the orders of the last week.
-
-    What was found is logged. Raises AccessLost, Reject, Unavailable.
-    """
-    reconcile, done = Reconcile(settings, store, api), []
-    for resource in RESOURCES:
-        found = await reconcile.run(resource, int((now_s - DAILY_ORDERS_S) * 1000) if resource == "order" else 0)
-        counts = {kind: len(ids) for kind, ids in found.differences.items()}
-        log.info("reconciled", store=store, resource=resource, listed=found.listed, calls=found.calls, under_way=found.under_way, **counts)
-        done.append(found)
-    return done

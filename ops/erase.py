@@ -25,10 +25,9 @@ from bigcommerce.standing import read_standing
 from engagement.ids import bigcommerce_id
 from ops import output
 from ops.exits import DONE, FAILED
-from ops.stores import opened_directory
 from schemas.commands import Command
 from schemas.connection import admin_client, consumer, kafka_options, partitions_of, producer, reaching_kafka
-from schemas.directory import Directory
+from schemas.directory import Directory, opened_directory
 from schemas.failures import Failure, Undecodable, WrongSetting
 from schemas.keys import clean_email, person_hash, person_lane
 from schemas.people import Erased

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from typing import Any
 
 from rich.console import Console
@@ -11,11 +12,38 @@ from bigcommerce.client import BigCommerce
 from ingest.reconcile import GONE_CUSTOMERS_MAX, Compared, CountedApi, Reconcile
 from ops import output
 from ops.exits import DONE, FAILED
-from ops.stores import opened_directory
+from schemas.connection import kafka_options, producer, reaching_kafka
+from schemas.directory import opened_directory
 from schemas.failures import WrongSetting
+from schemas.records import Message, Origin, encode, headers_of
 from schemas.settings import Settings
+from schemas.topics import Topic
 
 RESOURCES = {"customers": "customer", "subscribers": "subscriber", "orders": "order"}
+
+
+class Sender:
+    """Where a run writes: to be used seldom, for it connects each time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def check(self) -> None:
+        """A command may always write."""
+
+    async def put(self, topic: Topic, records: list[tuple[str, Message]], partition: int | None = None) -> None:
+        """All in-sync replicas have them. Raises Unavailable."""
+        origin = Origin(cause="", observed_at_ms=time.time_ns() // 1_000_000)
+        with reaching_kafka(self._settings):
+            sender = producer(kafka_options(self._settings))
+            try:
+                await sender.start()
+                for key, message in records:
+                    name, headers = self._settings.topic_prefix + topic.name, list(headers_of(message, origin))
+                    await sender.send(name, encode(message), key.encode(), partition=partition, headers=headers)
+                await sender.flush()
+            finally:
+                await sender.stop()
 
 
 def main(settings: Settings, store_hash: str, only: list[str], since_ms: int, margin_s: float, all_gone: bool, as_json: bool) -> int:
@@ -45,7 +73,8 @@ async def reconcile(settings: Settings, store_hash: str, only: list[str], since_
             raise WrongSetting(f"STORE: there is no store {store_hash}; `cartstream store list` has them")
         async with BigCommerce(settings.bigcommerce_api) as bigcommerce:
             api = CountedApi(bigcommerce, store.hash, lambda: store.access_token)
-            run = Reconcile(settings, store.store, api, margin_s=margin_s, gone_customers_max=sys.maxsize if all_gone else None)
+            gone_max = sys.maxsize if all_gone else GONE_CUSTOMERS_MAX
+            run = Reconcile(settings, store.store, api, Sender(settings), margin_s=margin_s, gone_customers_max=gone_max)
             with Console(stderr=True).status("") as status:
                 return [
                     await run.run(

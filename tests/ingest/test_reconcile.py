@@ -1,6 +1,7 @@
 """What is a difference, and what is none."""
 
-from ingest.reconcile import DAY_S, Compared, Held, compare, next_run_s
+from ingest.daily import DAY_S, next_run_s
+from ingest.reconcile import Compared, Held, compare
 from schemas.changelogs import Seen
 
 BEGAN, MARGIN = 1_700_000_000_000, 600_000

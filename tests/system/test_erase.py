@@ -1,5 +1,7 @@
 """A person is erased on request, on real processes: gone at Engagement, with a receipt, and not brought back."""
 
+import os
+import signal
 import subprocess
 import sys
 from typing import Any
@@ -75,7 +77,10 @@ async def test_a_person_whom_nobody_knows_is_said_to_be_unknown(deployment: Depl
         assert receipt["stands_at_bigcommerce"] == [{"store": HASH, "accounts": [], "subscribers": [], "why": ""}]
         assert live(deployment) == []
 
-        await deployment.children["deliver"].stop()
+        pid = deployment.children["deliver"].pid
+        assert pid
+        os.kill(pid, signal.SIGSTOP)
         code, receipt, err = erase(deployment, "--wait", "3")
         assert (code, receipt["requests"][0]["decided"], receipt["requests"][0]["done"]) == (1, True, False)
         assert "(deliver)" in err
+        os.kill(pid, signal.SIGCONT)
