@@ -6,10 +6,12 @@ last is in one of them, though some of it may be in two. What is new meanwhile, 
 
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from weakref import WeakKeyDictionary
 
 import msgspec
 from msgspec.structs import replace
 
+from bigcommerce.attributes import AttributeNames
 from bigcommerce.client import Answer, StoreApi
 from bigcommerce.reads import CUSTOMER_PARAMS, ORDER_PARAMS, decode_answer, id_of, whole_customers, whole_orders
 from schemas.failures import Undecodable
@@ -33,6 +35,7 @@ class ListedPage(msgspec.Struct, frozen=True):
     items: list[bytes]
     read_at_ms: int  # the answer's Date
     after: str  # the cursor of the next page, "" when this was the last one
+    attribute_names: dict[str, str] = {}  # of the customers' attributes: id to the name that the merchant gave
 
 
 async def list_page(api: StoreApi, resource: str, after: str = "", since_ms: int = 0) -> ListedPage:
@@ -91,6 +94,14 @@ class _List(msgspec.Struct, frozen=True):
     meta: _Meta = _Meta()
 
 
+class _Attribute(msgspec.Struct, frozen=True):
+    attribute_id: int | str
+
+
+class _Attributed(msgspec.Struct, frozen=True):
+    attributes: list[_Attribute] = []
+
+
 async def _customers(api: StoreApi, after: str, since_ms: int) -> ListedPage:
     """By BigCommerce's own cursor, which stands behind an entity, not at a number: none moves past it when others come or go.
 
@@ -111,7 +122,29 @@ async def _customers(api: StoreApi, after: str, since_ms: int) -> ListedPage:
         raise Undecodable("no cursor that leads on", "meta.cursor_pagination.end_cursor")
     named, unnamed = _split(listed.data)
     items = [*(await whole_customers(api, named)).values(), *unnamed]
-    return ListedPage(items, answer.read_at_ms, f"{began or answer.read_at_ms // 1000}/{end}")
+    after = f"{began or answer.read_at_ms // 1000}/{end}"
+    return ListedPage(items, answer.read_at_ms, after, await _attribute_names(api, items))
+
+
+_names: WeakKeyDictionary[StoreApi, AttributeNames] = WeakKeyDictionary()
+"""Of the stores that are being listed: names are read once for all pages."""
+
+
+async def _attribute_names(api: StoreApi, customers: list[bytes]) -> dict[str, str]:
+    ids = frozenset[str]().union(*map(_attribute_ids, customers))
+    if not ids:
+        return {}
+    names = _names.setdefault(api, AttributeNames(api))
+    await names.learn(ids)
+    return {id: names.known[id] for id in ids if id in names.known}
+
+
+def _attribute_ids(customer: bytes) -> set[str]:
+    """None of a body that is at fault: whoever reads it says which field it is."""
+    try:
+        return {str(each.attribute_id) for each in msgspec.json.decode(customer, type=_Attributed).attributes}
+    except (msgspec.DecodeError, ValueError):
+        return set()
 
 
 async def _subscribers(api: StoreApi, after: str, since_ms: int) -> ListedPage:

@@ -18,11 +18,12 @@ def pages_of(listed: ListedPage, *, store: str, resource: str, run: str, page: i
     """
     bodies: list[list[bytes]] = [[]]
     size, left_out = 0, []
+    size_max = BODY_BYTES_MAX - len(msgspec.json.encode(listed.attribute_names))
     for item in listed.items:
-        if len(item) > BODY_BYTES_MAX:
+        if len(item) > size_max:
             left_out.append(id_of(item)[:ID_CHARS_MAX])
             continue
-        if size + len(item) > BODY_BYTES_MAX:
+        if size + len(item) > size_max:
             bodies.append([])
             size = 0
         bodies[-1].append(item)
@@ -39,6 +40,7 @@ def pages_of(listed: ListedPage, *, store: str, resource: str, run: str, page: i
             parts=len(bodies),
             read_at_ms=listed.read_at_ms,
             body=msgspec.Raw(b"[" + b",".join(items) + b"]"),
+            attribute_names=listed.attribute_names,
             left_out=left_out if part == 0 else [],
         )
         for part, items in enumerate(bodies)

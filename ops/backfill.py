@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 import structlog
-from msgspec.structs import replace
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -34,17 +33,17 @@ NOBODY_S = 5.0  # after which what was asked for ought to have begun
 PLURALS = {f"{resource}s": resource for resource in LISTED}
 CAMPAIGNS = (
     "Its history is loaded now. Purchases of the past go to Engagement with their own dates, and campaigns that start at a purchase may "
-    "start at these too: pause them, or load with `--events none` (no purchases of the past) or `--events since=DATE`."
+    "start at these too: pause them, or begin anew at once with `--restart --events none` (no purchases of the past) or `since=DATE`."
 )
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """The arguments of `backfill`. `only` and `events` as they were typed."""
+    """The arguments of `backfill`, as they were typed. Without `events` they are as in the load before, in the first one all."""
 
     only: tuple[str, ...] = ()
     since: str = ""
-    events: str = "all"
+    events: str = ""
     restart: bool = False
 
 
@@ -148,8 +147,8 @@ async def ask(settings: Settings, backfill: Backfill) -> None:
             await sender.stop()
 
 
-def backfill_of(store: str, wanted: Wanted) -> Backfill:
-    """What `wanted` asks for. Raises WrongSetting."""
+def backfill_of(store: str, wanted: Wanted, before: Backfill | None = None) -> Backfill:
+    """What `wanted` asks for, after the load `before`. Raises WrongSetting."""
     now = datetime.now(UTC)
     now_ms = int(now.timestamp() * 1000)
     if unknown := [name for name in wanted.only if name not in PLURALS]:
@@ -159,7 +158,7 @@ def backfill_of(store: str, wanted: Wanted) -> Backfill:
         run=now.strftime("%Y%m%dT%H%M%S%f")[:-3],
         resources=[resource for name, resource in PLURALS.items() if not wanted.only or name in wanted.only],
         since_ms=_date_ms("--since", wanted.since) if wanted.since else 0,
-        events_from_ms=_events_from_ms(wanted.events, now_ms),
+        events_from_ms=before.events_from_ms if before and not wanted.events else _events_from_ms(wanted.events or "all", now_ms),
         asked_ms=now_ms,
     )
 
@@ -209,11 +208,11 @@ async def begin(settings: Settings, store: str, events: str) -> bool:
 
 
 async def _load(settings: Settings, store_hash: str, wanted: Wanted, as_json: bool) -> int:
-    asked = backfill_of(store_hash, wanted)  # a wrong option is told first
+    backfill_of(store_hash, wanted)  # a wrong option is told first
     store = await _store(settings, store_hash)
-    backfill = replace(asked, store=store.store)
     async with following(settings) as follower:
         before = follower.backfills.asked.get(store.store)
+        backfill = backfill_of(store.store, wanted, before)
         if before is None or wanted.restart:
             if before is None and backfill.events_from_ms == 0 and "order" in backfill.resources:
                 output.say(CAMPAIGNS)
@@ -296,7 +295,7 @@ async def _store(settings: Settings, store_hash: str) -> Store:
 
 
 def table(found: Sequence[Status]) -> Table:
-    columns = ("store", "resource", "state", "loaded", "of", "a second", "clear in", "waits for", "since")
+    columns = ("store", "resource", "state", "loaded", "of", "a second", "clear in", "waits for", "for")
     rows = [
         (
             row.store,
@@ -307,11 +306,16 @@ def table(found: Sequence[Status]) -> Table:
             f"{row.rate:,.0f}" if row.rate else "",
             "" if row.clear_in_s is None or row.state == "done" else f"{row.clear_in_s:,.0f} s",
             row.waits_for or "",
-            row.since,
+            _ago(row.since),
         )
         for row in found
     ]
     return output.table(columns, rows, {"done": "green", "waiting": "yellow"})
+
+
+def _ago(since: str) -> str:
+    s = (datetime.now(UTC) - datetime.fromisoformat(since)).total_seconds()
+    return f"{s:.0f} s" if s < 120 else f"{s / 60:.0f} min" if s < 7200 else f"{s / 3600:,.0f} h"
 
 
 def _total(row: Status) -> str:

@@ -35,7 +35,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 
 
 EVENTS = typer.Option(
-    metavar="all|none|since=DATE", help="Which orders of the past make their purchases in Engagement, by the time when they were made."
+    metavar="all|none|since=DATE",
+    help="Which orders of the past make their purchases in Engagement, by the time when they were made: all if not said, later as before.",
 )
 
 
@@ -139,7 +140,7 @@ def backfill(
     only: Annotated[list[str] | None, typer.Option(metavar="customers|subscribers|orders", help="Load that only; may be repeated.")] = None,
     since: Annotated[str, typer.Option(metavar="DATE", help="Load only what was modified from then on (UTC).")] = "",
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew, whatever was loaded before.")] = False,
-    events: Annotated[str, EVENTS] = "all",
+    events: Annotated[str, EVENTS] = "",
     status: Annotated[bool, typer.Option("--status", help="Show how far it is, and what it waits for.")] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -107,5 +107,6 @@ class Page(Message, frozen=True, kw_only=True):
     parts: int = 1
     read_at_ms: int
     body: msgspec.Raw  # a JSON array of whole entities as BigCommerce gave them
+    attribute_names: dict[str, str] = {}  # of customers: as CustomerState has them
     left_out: list[str] = []  # ids of entities of the page that are too large for a record
     events_from_ms: int = 0  # orders created before make no purchase (`backfill --events`)

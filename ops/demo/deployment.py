@@ -72,8 +72,8 @@ class Deployment:
             yield
 
     @contextlib.asynccontextmanager
-    async def parts(self) -> AsyncIterator[None]:
-        """The topics and all parts; one store with its hooks, whose history is loaded. Returns when ingest is ready."""
+    async def parts(self, events: str = "all") -> AsyncIterator[None]:
+        """The topics and all parts; one store with its hooks, whose history is loaded with these `events`. Returns when ingest is up."""
         key = {"id": "key", "secret": secrets.token_urlsafe(16)}
         self.engagement.post("/_sim/projects", json={"token": PROJECT, "keys": [key]}).raise_for_status()
         await create_topics(self.settings)
@@ -83,7 +83,6 @@ class Deployment:
         wanted = stores.Wanted(HASH, self._engagement_url, PROJECT, True, stores.read_secrets(str(file)))
         file.unlink()
         store, _ = await stores.add_store(self.settings, wanted)
-        await backfill.begin(self.settings, store.store, "all")
         seen = self.environment()
         claimed = [slots.claim(self.folder, stage, None) for stage in WORKERS]
         self.children = {"ingest": supervise.part("ingest", seen, log_file=self.log_file("ingest"))}
@@ -92,6 +91,7 @@ class Deployment:
         lives = asyncio.create_task(supervise.watch_over(list(self.children.values()), told))
         try:
             await self._ready(lives)
+            await backfill.begin(self.settings, store.store, events)
             yield
         finally:
             told.set()

@@ -74,6 +74,8 @@ class Entity:
 
     def seen(self, now: float) -> Body | None:
         """The newest state that reads see at `now`."""
+        if self.states and self.states[-1].seen_from <= now:
+            return self.states[-1].body
         return next((state.body for state in reversed(self.states) if state.seen_from <= now), None)
 
 
@@ -89,6 +91,8 @@ class Shop:
         self.address_owners: dict[int, int] = {}
         self._emails: dict[str, dict[str, int | str]] = {"customer": {}, "subscriber": {}}
         self._last_ids = dict.fromkeys((*KINDS, "address"), 0) | {"order": 100}
+        self._lists: dict[Any, list[Any]] = {}
+        self._all_seen_from = 0.0
         self._knobs, self._fire, self._random = knobs, fire, random.Random(f"{seed}/{store.hash}")
 
     def find(self, kind: str, entity_id: int | str) -> Body | bytes | None:
@@ -107,6 +111,15 @@ class Shop:
             entity = table[ids[at]]
             if (seen := entity.raw or entity.seen(now)) is not None:
                 yield entity.id, seen
+
+    def listed(self, key: Any, make: Callable[[], list[Any]]) -> list[Any]:
+        """What `make` gives, kept until the shop changes: pages of a long listing need not look through all of it each."""
+        if key in self._lists:
+            return self._lists[key]
+        rows = make()
+        if self._all_seen_from <= time.monotonic():
+            self._lists[key] = rows
+        return rows
 
     def set_raw(self, kind: str, entity_id: int | str, raw: bytes | None) -> None:
         """Reads see `raw` from now on, or, with None, the entity itself again."""
@@ -131,9 +144,13 @@ class Shop:
             if body:
                 emails[body["email"].lower()] = entity_id
         lag_s = self._random.random() * self._knobs.read_lag_ms / 1000
-        entity.states.append(State(self.clock(), time.monotonic() + lag_s if lag_s else 0.0, body))
+        seen_from = time.monotonic() + lag_s if lag_s else 0.0
+        self._all_seen_from = max(self._all_seen_from, seen_from)
+        entity.states.append(State(self.clock(), seen_from, body))
 
     def _entity(self, kind: str, entity_id: int | str) -> Entity:
+        """Made where there is none; it is about to change."""
+        self._lists.clear()
         table = self.entities[kind]
         if entity_id not in table:
             table[entity_id] = Entity(entity_id)

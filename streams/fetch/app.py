@@ -49,7 +49,7 @@ class Fetch:
         self._settings = settings
         self._directory = Directory(settings)
         options, prefix = kafka_options(settings), settings.topic_prefix
-        self._pages = Pages(self._directory, lambda store: self._store(store).names)
+        self._pages = Pages(self._directory)
         member = member_name(settings, slot)
         shared: Any = {"options": options, "group": group(prefix, "fetch"), "session_timeout_s": session_timeout_s}
         self._consumer = BatchConsumer(

@@ -4,7 +4,7 @@ written when their account is, where it was not read lately."""
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -55,7 +55,7 @@ class StoreFetch:
         self._shut: dict[str, tuple[Store, float]] = {}  # by resource: the settings with which access was lost, and until when that holds
         self._wake = {resource: asyncio.Event() for resource in RESOURCES}
         self._api = StoreApi(bigcommerce, store_hash(store), lambda: directory.by_store[store].access_token)
-        self.names = AttributeNames(self._api)
+        self._names = AttributeNames(self._api)
 
     # what the records say
 
@@ -200,7 +200,7 @@ class StoreFetch:
 
     async def _call(self, call: ReadCall, entries: list[Entry]) -> Read:
         ids = [entry.id for entry in entries]
-        return await when_readable(lambda: call(self._api, ids), tries=UNREADABLE_TRIES if len(ids) == 1 else 1)
+        return await _when_readable(lambda: call(self._api, ids), tries=UNREADABLE_TRIES if len(ids) == 1 else 1)
 
     # writes: effects first, acknowledgement last
 
@@ -279,11 +279,11 @@ class StoreFetch:
         unreadable: Reject | None = None
         wanted = frozenset[str]().union(*(what.attributes for _, what in made if isinstance(what, Made)))
         try:
-            await when_readable(lambda: self.names.learn(wanted))
+            await _when_readable(lambda: self._names.learn(wanted))
         except Reject as error:
             unreadable = error
-        known = self.names.known
-        return [(entry, with_names(what, known, unreadable) if isinstance(what, Made) else what) for entry, what in made]
+        known = self._names.known
+        return [(entry, _named(what, known, unreadable)) for entry, what in made]
 
     async def _put(self, topic: Any, key: str, message: Any, origin: Origin) -> asyncio.Future[Any]:
         sent = await self._writer.put(topic, key, message, origin)
@@ -309,7 +309,13 @@ def _make(store: str, resource: str, id: str, read: Read) -> Made | Reject:
         return error
 
 
-async def when_readable(call: Callable[[], Awaitable[T]], tries: int = UNREADABLE_TRIES) -> T:
+def _named(made: Made | Reject, known: Mapping[str, str], unreadable: Reject | None) -> Made | Reject:
+    if isinstance(made, Reject):
+        return made
+    return unreadable if unreadable and not made.attributes <= known.keys() else with_names(made, known)
+
+
+async def _when_readable(call: Callable[[], Awaitable[T]], tries: int = UNREADABLE_TRIES) -> T:
     """Raises Undecodable for an answer that stays so: what stands between us and BigCommerce may break one too."""
     for attempt in range(1, tries):
         with contextlib.suppress(Undecodable):

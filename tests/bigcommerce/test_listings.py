@@ -85,6 +85,16 @@ async def test_customers_and_orders_come_whole(shop: Shop, api: StoreApi):
 
 
 @pytest.mark.usefixtures("small")
+async def test_attributes_come_with_their_names_which_are_read_once_for_all_pages(shop: Shop, api: StoreApi):
+    await shop.act(*(customer(n) | {"attributes": {"size": "L", f"only{n}": "x"}} for n in range(2)), *(customer(n) for n in range(2, 9)))
+    await shop.act({"action": "update_customer", "id": 8, "attributes": {"size": "M"}})
+    first, second, third, end = await list_all(api, "customer")
+    assert first.attribute_names == {"1": "size", "2": "only0", "3": "only1"}
+    assert (second.attribute_names, third.attribute_names, end.items) == ({}, {"1": "size"}, [])
+    assert (await shop.calls())["GET /v3/customers/attributes 200"] == 1
+
+
+@pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("resource", LISTED)
 @pytest.mark.parametrize("deleted", ["first", "last", "every second"])
 async def test_none_that_stays_is_missed_while_others_are_deleted_and_made(shop: Shop, api: StoreApi, resource: str, deleted: str):

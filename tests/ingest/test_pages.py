@@ -49,5 +49,14 @@ def test_an_entity_too_large_by_itself_is_named_and_its_neighbours_go_on():
     assert all(len(encode(page)) <= RECORD_BYTES_MAX for page in every)
 
 
+def test_names_of_attributes_are_with_each_part_and_have_their_room():
+    names = {str(id): "n" * 250 for id in range(400)}
+    customers = [orjson.dumps({"id": id, "company": "x" * 60_000}) for id in range(30)]
+    parts = pages_of(ListedPage(customers, 1, "", names), store="abc123.1", resource="customer", run="r1", page=0)
+    assert len(parts) > 1
+    assert all(page.attribute_names == names for page in parts)
+    assert all(len(encode(page)) <= RECORD_BYTES_MAX for page in parts)
+
+
 def test_a_page_without_entities_is_no_message():
     assert messages() == []

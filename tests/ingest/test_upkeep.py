@@ -95,7 +95,7 @@ async def test_what_it_waits_for_is_shown_and_it_goes_on_when_that_is_mended(his
     await history.ask(only=("customers",))
     history.begin()
     waits = await history.until(lambda found: found["customer"].state == "waiting")
-    assert "the store is paused" in waits["customer"].reason
+    assert waits["customer"].reason == "the store, which is paused"
 
     (await history.http.put(f"/_sim/stores/{HASH}", json={"forbidden": ["customers"]})).raise_for_status()
     await history.add_store(STORE, TOKEN)

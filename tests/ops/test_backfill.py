@@ -106,6 +106,12 @@ def test_events_say_from_when_on_orders_make_their_purchases():
         backfill_of("s.1", Wanted(events="since=then"))
 
 
+def test_a_later_load_makes_no_more_purchases_than_the_one_before_unless_it_is_told_to():
+    none = backfill_of("s.1", Wanted(events="none"))
+    assert backfill_of("s.1", Wanted(restart=True), none).events_from_ms == none.events_from_ms
+    assert backfill_of("s.1", Wanted(restart=True, events="all"), none).events_from_ms == 0
+
+
 def test_progress_of_another_run_is_of_no_use():
     first, second = backfill_of("s.1", Wanted()), replace(backfill_of("s.1", Wanted(only=("orders",))), run="another")
     found = Backfills()

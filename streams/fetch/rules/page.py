@@ -1,19 +1,19 @@
 """From a page of a listing to the records that fetch writes of it: the same as of live reads, for a page is a read at its `read_at_ms`.
 
 What a page does not hold is not gone. Nor is anything read for it: accounts come with their own pages, and resolve asks for one that
-its orders wait for.
+its orders wait for. So a page waits for nobody's quota, access or settings, and no store's pages make another's wait.
 """
 
 import msgspec
 from msgspec.structs import replace
 
+from bigcommerce.listings import LISTED
 from bigcommerce.reads import id_of
 from schemas.entities import EntityState, OrderState, Page
 from schemas.failures import Reject, Undecodable
 from streams.fetch.rules.route import is_id
-from streams.fetch.rules.state import Made, make_state
+from streams.fetch.rules.state import Made, make_state, with_names
 
-LISTED = ("customer", "subscriber", "order")
 _entities = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -41,7 +41,7 @@ def read_entity(page: Page, place: int, entity: msgspec.Raw) -> Made | Unread:
     if not is_id(page.resource, id):
         return Unread(f"{page.resource}[{place}]", Undecodable(f"no id of a {page.resource}", "id"), _alone(page, body))
     try:
-        made = make_state(page.store, page.resource, id, body, page.read_at_ms)
+        made = with_names(make_state(page.store, page.resource, id, body, page.read_at_ms), page.attribute_names)
     except Undecodable as error:
         return Unread(f"{page.resource}-{id}", error, _alone(page, body))
     if isinstance(made.state, OrderState):

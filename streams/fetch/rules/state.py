@@ -20,7 +20,6 @@ from schemas.entities import (
     SubscriberGone,
     SubscriberState,
 )
-from schemas.failures import Reject
 from schemas.keys import checkout_key, entity_key
 from schemas.topics import ACCOUNTS, CHECKOUTS, SUBSCRIBERS, Topic
 
@@ -54,15 +53,12 @@ def make_gone(store: str, resource: str, id: str, at_ms: int, read_at_ms: int) -
     return None
 
 
-def with_names(made: Made, known: Mapping[str, str], unreadable: Reject | None) -> Made | Reject:
-    """A customer with the names of its attributes. Where these could not be read, one whose attributes are not known is rejected."""
+def with_names(made: Made, known: Mapping[str, str]) -> Made:
+    """A customer with the names of those of its attributes that have one."""
     if not made.attributes:
         return made
     assert isinstance(made.state, CustomerState)
-    names = {id: known[id] for id in made.attributes if id in known}
-    if unreadable and len(names) < len(made.attributes):
-        return unreadable
-    return replace(made, state=replace(made.state, attribute_names=names))
+    return replace(made, state=replace(made.state, attribute_names={id: known[id] for id in made.attributes if id in known}))
 
 
 def _customer(store: str, id: str, body: bytes, read_at_ms: int) -> Made:

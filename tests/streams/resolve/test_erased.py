@@ -128,6 +128,18 @@ def test_an_account_that_came_to_the_email_and_left_it_again_is_not_erased_with_
     assert [profile.hard["customer_id"] for profile in ended.live()] == ["11"]
 
 
+def test_the_last_who_had_an_email_that_nobody_took_is_erased_by_it_wherever_the_account_is():
+    moves = [customer(11, "a@x"), customer(11, "b@x", at=20), customer(11, "c@x", at=30)]
+    for email in ("a@x", "b@x", "c@x"):
+        _, ended = live(*moves, erased(email, at=60))
+        assert ended.live() == []
+
+
+def test_guests_of_the_email_that_an_erased_account_has_are_erased_with_it():
+    _, ended = live(order(email="b@x"), customer(11, "a@x"), customer(11, "b@x", at=20), erased("a@x", at=60))
+    assert ended.live() == []
+
+
 def test_all_accounts_on_the_email_are_erased():
     _, ended = live(customer(11, "a@x"), customer(12, "z@x"), customer(12, "a@x", at=20), customer(13, "a@x", at=30), erased("a@x", at=60))
     assert ended.live() == []
