@@ -183,8 +183,6 @@ class _Work(Subscriptions):
         """The row of a deleted account's present e-mail, which is not its home; or the home, told a second time."""
         if fact.customer in self.gone or (fact.place < 0 and self.anonymized_ms and before(fact.at_ms, self.anonymized_ms)):
             return "anonymized already"
-        if fact.customer in self.erased:
-            self.gone[fact.customer] = fact.at_ms
         if self.accounts:
             self.settle(fact.at_ms)
             return "another live account stands on the e-mail"

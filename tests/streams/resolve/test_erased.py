@@ -158,6 +158,11 @@ def test_an_erasure_that_is_repeated_ends_nothing_that_came_after_it():
     assert [profile.purchases() for profile in ended.live()] == [["101"]]
 
 
+def test_an_erasure_that_comes_after_a_later_deletion_ends_nothing_that_came_after_that():
+    _, ended = live(customer(), customer_gone(at=100), order(email="jane@example.com", created=110, at=110), erased(at=60))
+    assert [profile.purchases() for profile in ended.live()] == [["101"]]
+
+
 def test_a_cart_alone_starts_no_profile_after_an_erasure():
     _, ended = live(
         customer(), erased(at=60), cart(lines={"7": 1}, at=70, email="jane@example.com"), cart("c-2", {"7": 1}, customer=11, at=80)
