@@ -51,7 +51,7 @@ class Anonymization:
 
     row: str
     place: str
-    accounts: list[str]  # the account whose id the profile bears: BigCommerce's own id
+    accounts: list[str]  # the account whose id the profile bears: Engagement's, which is BigCommerce's own but in a shared project
     done: bool = False
 
 
@@ -214,7 +214,7 @@ class Trail:
                 request.known = True
             if command.kind == "anonymize":
                 ids = orjson.loads(memoryview(command.data))["customer_ids"]
-                accounts = [bigcommerce_id(ids["customer_id"])] if "customer_id" in ids else []
+                accounts = [ids["customer_id"]] if "customer_id" in ids else []
                 made = Anonymization(row, f"{record.topic}/{record.partition}/{record.offset}", accounts)
                 request.anonymizations.append(made)
                 return made
@@ -268,7 +268,8 @@ async def _standing(settings: Settings, stores: list[Store], email: str, request
     async with BigCommerce(settings.bigcommerce_api) as bigcommerce:
         for store in stores:
             api = StoreApi(bigcommerce, store.hash, lambda token=store.access_token: token)  # type: ignore[misc]
-            borne = {id for request in requests if request.stores == [store.store] for one in request.anonymizations for id in one.accounts}
+            ids = {id for request in requests if request.project == store.project for one in request.anonymizations for id in one.accounts}
+            borne = {bigcommerce_id(id) for id in ids if not store.shared or id.startswith(f"{store.hash}-")}
             try:
                 standing = await read_standing(api, email, sorted(borne, key=int))
                 found.append(StandsAt(store.hash, standing.accounts, standing.subscribers))

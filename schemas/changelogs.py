@@ -6,6 +6,7 @@ from typing import TypeVar
 import msgspec
 
 from schemas.connection import admin_client, consumer, partitions_of, reaching_kafka, read_to_end
+from schemas.failures import Unavailable
 from schemas.keys import changelog
 from schemas.settings import Settings
 from schemas.topics import Topic, group
@@ -59,7 +60,10 @@ async def read_rows(settings: Settings, topic: Topic, keep: Callable[[str, bytes
     name = changelog(group(settings.topic_prefix, "resolve"), topic.table)
     kept: dict[str, Kept] = {}
     async with admin_client(settings) as admin:
-        partitions = await partitions_of(admin, [name])
+        try:
+            partitions = await partitions_of(admin, [name])
+        except Unavailable:
+            raise Unavailable(f"{name} does not exist: resolve makes it when it first starts; run `cartstream worker resolve`") from None
         reader = consumer(settings)
         with reaching_kafka(settings):
             try:
