@@ -19,12 +19,13 @@ from ops.backfill import table as table_of_backfills
 from ops.exits import DONE
 from schemas.connection import admin_client, consumer, partitions_of
 from schemas.settings import Settings
-from schemas.topics import STAGES, group
+from schemas.topics import HISTORY, STAGES, group
 
 SAMPLE_S = 2.0  # stages commit about once a second: a shorter sample would see none or two
 OLDEST_S_MAX = 5.0
 BACKFILL = "backfill"
 WAITS_FOR = {"fetch": "BigCommerce", "resolve": "processor", "deliver": "Engagement"}
+HISTORY_WAITS_FOR = "its turn: CARTSTREAM_HISTORY_RPS"
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def lag_of(stage: str, tp: TopicPartition, before: Sample, now: Sample, age_s: f
         rate_in=round(rate_in, 1),
         rate_out=round(rate_out, 1),
         clear_in_s=clear_in_s(records, rate_in, rate_out),
-        waits_for=WAITS_FOR[stage] if records else None,
+        waits_for=(HISTORY_WAITS_FOR if is_history(tp.topic) else WAITS_FOR[stage]) if records else None,
     )
 
 
@@ -139,6 +140,11 @@ def lag_of_backfill(status: Status) -> Lag:
         clear_in_s=status.clear_in_s,
         waits_for=status.waits_for or "BigCommerce",
     )
+
+
+def is_history(topic: str) -> bool:
+    """Whether it is what deliver sends slowly, which its own row of the table shows: it says nothing of live commands."""
+    return topic.endswith(HISTORY.name)
 
 
 def clear_in_s(records: int, rate_in: float, rate_out: float) -> float | None:
@@ -201,7 +207,7 @@ def tables(found: Sequence[Lag], loads: Sequence[Status] = ()) -> Group:
     stages: dict[str, list[Lag]] = defaultdict(list)
     found = [lag for lag in found if lag.stage != BACKFILL]
     for lag in found:
-        stages[lag.stage].append(lag)
+        stages[f"{lag.stage}, history" if is_history(lag.topic) else lag.stage].append(lag)
     totals = [(stage, *_cells(lags), _first(lag.waits_for for lag in lags)) for stage, lags in stages.items()]
     columns = ("records", "seconds", "in/s", "out/s", "clear in")
     parts: list[object] = [output.table(("stage", *columns, "waits for"), totals)]

@@ -107,7 +107,7 @@ TOPICS = (
 STAGES = {
     "fetch": (WEBHOOKS, PAGES),
     "resolve": (CHECKOUTS, ACCOUNTS, SUBSCRIBERS, PEOPLE),
-    "deliver": (COMMANDS,),
+    "deliver": (COMMANDS, HISTORY),
 }
 
 # The parts that run as workers, each in a slot and in a consumer group of its own.

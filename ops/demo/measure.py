@@ -11,10 +11,10 @@ from schemas.commands import Command
 from schemas.connection import read_topic
 from schemas.records import Decoder, Origin, origin_of
 from schemas.settings import Settings
-from schemas.topics import ACCOUNTS, CHECKOUTS, COMMANDS, DEAD_LETTERS, PAGES, PEOPLE, SUBSCRIBERS, WEBHOOKS
+from schemas.topics import ACCOUNTS, CHECKOUTS, COMMANDS, DEAD_LETTERS, HISTORY, PAGES, PEOPLE, SUBSCRIBERS, WEBHOOKS
 from schemas.webhooks import WebhookReceived
 
-DECIDED = (ACCOUNTS, CHECKOUTS, SUBSCRIBERS, PEOPLE, COMMANDS)
+DECIDED = (ACCOUNTS, CHECKOUTS, SUBSCRIBERS, PEOPLE, COMMANDS, HISTORY)
 PLACE = ("name", "ids", "event_type", "timestamp")
 
 

@@ -12,8 +12,9 @@ from schemas.connection import kafka_options, producer
 from schemas.directory import Directory
 from schemas.membership import member_name
 from schemas.settings import Settings
-from schemas.topics import STAGES, group
+from schemas.topics import HISTORY, STAGES, group
 from streams.consumer import BatchConsumer, started
+from streams.deliver.history import AHEAD
 from streams.deliver.loop import Deliver, Fenced
 
 log = structlog.get_logger()
@@ -56,6 +57,7 @@ async def run(settings: Settings, slot: int, session_timeout_s: float, told: asy
             member=member_name(settings, slot),
             session_timeout_s=session_timeout_s,
             in_flight_max=IN_FLIGHT_MAX,
+            background={prefix + HISTORY.name: AHEAD},
             commit_s=COMMIT_S,
             on_assigned=deliver.begin,
             on_revoked=deliver.forget,

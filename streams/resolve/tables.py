@@ -154,6 +154,7 @@ class Profile(Row, frozen=True, omit_defaults=True):
     erased_ms: int = 0  # the last time that who has the e-mail asked for it
     lapsed_ms: int = 0  # the last time that a subscriber was anonymized who had consented to nothing for long
     number: int = 0  # last of the lane's commands
+    live_only: bool = False  # an anonymization is among them: no later one goes by engagement.history
     # Of rows that know no holders yet:
     pointer: str = ""
     pointer_customer: str = ""

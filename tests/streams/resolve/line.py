@@ -17,13 +17,14 @@ from schemas.entities import CartGone, CartState, CustomerGone, CustomerState, O
 from schemas.keys import checkout_key, entity_key, person_hash, person_lane
 from schemas.people import Erased
 from schemas.records import Decoder, Message, Origin, encode, headers_of
-from schemas.topics import ACCOUNTS, CHECKOUTS, COMMANDS, DEAD_LETTERS, PEOPLE, SUBSCRIBERS, WEBHOOKS
+from schemas.topics import ACCOUNTS, CHECKOUTS, COMMANDS, DEAD_LETTERS, HISTORY, PEOPLE, SUBSCRIBERS, WEBHOOKS, Topic
 from schemas.webhooks import LookAt
 from streams.engine import Incoming
 from streams.resolve.agents import make_agents
 from streams.resolve.rules.change import Store
 
 PROJECT = "project-1"
+WRITTEN = {topic.name: topic for topic in (COMMANDS, HISTORY, DEAD_LETTERS, WEBHOOKS)}
 
 
 def lane_of(email: str) -> str:
@@ -43,6 +44,7 @@ class Line:
         self.offsets: dict[str, int] = {}
         self.rows: dict[tuple[str, bytes], bytes] = {}
         self.commands: list[tuple[str, Command]] = []
+        self.history: set[tuple[str, int]] = set()  # lane and number of those that go by engagement.history
         self.letters: list[DeadLetter] = []
         self.looks: list[LookAt] = []
         self.random = random.Random(seed)
@@ -54,11 +56,11 @@ class Line:
         line = "" if self.one_line else key
         self.queues.setdefault((topic, line), deque()).append((offset, (key, value, headers)))
 
-    def tell(self, *messages: Message) -> "Line":
+    def tell(self, *messages: Message, cause: Topic = WEBHOOKS) -> "Line":
         """Put messages of fetch on their topics."""
         for message in messages:
             topic, key = place(message)
-            self.put(topic, key, encode(message), headers_of(message, Origin("bigcommerce.webhooks/0/1", 1)))
+            self.put(topic, key, encode(message), headers_of(message, Origin(f"{cause.name}/0/1", 1)))
         return self
 
     def run(self) -> "Line":
@@ -109,11 +111,11 @@ class Line:
         if topic in self.agents:
             self.put(topic, key, value, headers)
             return
-        message = Decoder({COMMANDS.name: COMMANDS, DEAD_LETTERS.name: DEAD_LETTERS, WEBHOOKS.name: WEBHOOKS}[topic].messages).decode(
-            value, headers
-        )
+        message = Decoder(WRITTEN[topic].messages).decode(value, headers)
         if isinstance(message, Command):
             self.commands.append((key, message))
+            if topic == HISTORY.name:
+                self.history.add((key, message.number))
         elif isinstance(message, DeadLetter):
             self.letters.append(message)
         elif isinstance(message, LookAt):
