@@ -72,8 +72,11 @@ class Deployment:
             yield
 
     @contextlib.asynccontextmanager
-    async def parts(self, events: str = "all") -> AsyncIterator[None]:
-        """The topics and all parts; one store with its hooks, whose history is loaded with these `events`. Returns when ingest is up."""
+    async def parts(self, events: str | None = "all") -> AsyncIterator[None]:
+        """The topics and all parts; one store with its hooks, whose history is loaded with these `events`, None: not at all.
+
+        Returns when ingest is ready.
+        """
         key = {"id": "key", "secret": secrets.token_urlsafe(16)}
         self.engagement.post("/_sim/projects", json={"token": PROJECT, "keys": [key]}).raise_for_status()
         await create_topics(self.settings)
@@ -91,7 +94,8 @@ class Deployment:
         lives = asyncio.create_task(supervise.watch_over(list(self.children.values()), told))
         try:
             await self._ready(lives)
-            await backfill.begin(self.settings, store.store, events)
+            if events is not None:
+                await backfill.begin(self.settings, store.store, events)
             yield
         finally:
             told.set()

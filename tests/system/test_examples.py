@@ -74,7 +74,7 @@ async def test_the_documented_bodies_become_what_is_tracked(deployment: Deployme
     put(deployment, "cart", CART, example("rest/cart_v3_after_item_delete.json")["data"] | {"id": CART})
     put(deployment, "order", 250, orjson.loads(example_order(id=250)))
 
-    async with deployment.parts():
+    async with deployment.parts(events=None):
         names = sorted(path.stem for path in (EXAMPLES / "webhooks").glob("*.json"))
         assert set(await post(deployment, [webhook(name) for name in names if name not in DELETIONS])) == {200}
         state = await at_rest(deployment)
@@ -200,7 +200,7 @@ async def test_bodies_that_cannot_be_read_become_dead_letters_that_name_the_fiel
     def named(scope: str, id: int | str) -> dict[str, Any]:
         return {"scope": scope, "data": {"id": id}, "created_at": int(time.time()) - 60, "store_id": 1, "hash": "x"}
 
-    async with deployment.parts():
+    async with deployment.parts(events=None):
         scopes = [
             "store/customer/updated",
             "store/customer/updated",
