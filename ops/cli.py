@@ -79,7 +79,7 @@ def ingest() -> None:
 def worker(
     stage: Annotated[
         Literal["upkeep", "fetch", "resolve", "deliver"],
-        typer.Argument(help="The stage to work for; `upkeep` loads history.", metavar="STAGE"),
+        typer.Argument(help="The stage to work for; `upkeep` loads history, and compares each store once a day.", metavar="STAGE"),
     ],
 ) -> None:
     """Run one worker of upkeep or of a stage; start more of them, up to the number of partitions, where its lag grows."""

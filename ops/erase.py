@@ -128,6 +128,8 @@ async def erase(settings: Settings, email: str, store_hash: str | None, wait_s: 
         with reaching_kafka(settings):
             async with _followed(settings) as trail:
                 requests = await _request(settings, directory, stores, email)
+                for request in requests:  # it stands, whatever becomes of this process
+                    output.say(f"Asked for in the project {request.project}, by {request.place}.")
                 await trail.follow(requests, time.monotonic() + wait_s, output.say)
         return requests, await _standing(settings, stores, email, requests)
 
@@ -267,7 +269,7 @@ async def _standing(settings: Settings, stores: list[Store], email: str, request
     found = []
     async with BigCommerce(settings.bigcommerce_api) as bigcommerce:
         for store in stores:
-            api = StoreApi(bigcommerce, store.hash, lambda token=store.access_token: token)  # type: ignore[misc]
+            api = _api(bigcommerce, store)
             ids = {id for request in requests if request.project == store.project for one in request.anonymizations for id in one.accounts}
             borne = {bigcommerce_id(id) for id in ids if not store.shared or id.startswith(f"{store.hash}-")}
             try:
@@ -276,6 +278,10 @@ async def _standing(settings: Settings, stores: list[Store], email: str, request
             except Failure as error:
                 found.append(StandsAt(store.hash, None, None, str(error)))
     return found
+
+
+def _api(bigcommerce: BigCommerce, store: Store) -> StoreApi:
+    return StoreApi(bigcommerce, store.hash, lambda: store.access_token)
 
 
 def receipt(requests: list[Request], standing: list[StandsAt]) -> dict[str, Any]:
