@@ -54,7 +54,7 @@ class Topic:
         return kept | {"min.insync.replicas": str(2 if replication > 2 else 1)}
 
 
-WEBHOOKS = Topic("bigcommerce.webhooks", "{s}/{resource}/{id}", (WebhookReceived, LookAt), "ingest, resolve", "fetch")
+WEBHOOKS = Topic("bigcommerce.webhooks", "{s}/{resource}/{id}", (WebhookReceived, LookAt), "ingest, resolve, reconcile, upkeep", "fetch")
 PAGES = Topic("bigcommerce.pages", "{s}/{resource}/{run}/{page}", (Page,), "backfill", "fetch")
 CHECKOUTS = Topic(
     "bigcommerce.checkouts", "{s}/{cart_id} or {s}/order-{id}", (CartState, CartGone, OrderState), "fetch", "resolve", table="checkouts"
