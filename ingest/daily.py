@@ -10,6 +10,7 @@ import structlog
 from bigcommerce.client import BigCommerce
 from ingest.backfill import Records
 from ingest.reconcile import RESOURCES, CountedApi, Reconcile
+from schemas.backfills import Backfills
 from schemas.directory import Directory
 from schemas.failures import Failure
 from schemas.keys import store_hash
@@ -46,21 +47,21 @@ class Daily:
         self._jobs, self._day_s = jobs, day_s
         self._alone = asyncio.Semaphore(1)
 
-    async def run(self, store: str) -> None:
-        """Returns when the store was removed. Raises only what ends the process."""
+    async def run(self, store: str, backfills: Backfills) -> None:
+        """Returns when the store was removed. `backfills` is followed meanwhile. Raises only what ends the process."""
         while not self._directory.by_store[store].removed:
             await asyncio.sleep(next_run_s(store, time.time(), self._day_s) - time.time())
             async with self._alone:
-                while not await self._done(store):
+                while not await self._done(store, backfills):
                     await asyncio.sleep(min(AGAIN_S, self._day_s))
 
-    async def _done(self, store: str) -> bool:
+    async def _done(self, store: str, backfills: Backfills) -> bool:
         """Whether nothing of the day's work is left."""
         known = self._directory.by_store[store]
         if known.removed or known.paused:
             return True
         try:
-            await self._compare(store)
+            await self._compare(store, backfills)
             for job in self._jobs:
                 await job(self._settings, self._directory, store, self._records)
         except Failure as error:
@@ -68,13 +69,13 @@ class Daily:
             return False
         return True
 
-    async def _compare(self, store: str) -> None:
+    async def _compare(self, store: str, backfills: Backfills) -> None:
         """Customers and subscribers whole, for only so a deletion shows; of orders those of the last week."""
         api = CountedApi(self._bigcommerce, store_hash(store), lambda: self._directory.by_store[store].access_token)
-        reconcile = Reconcile(self._settings, store, api, self._records)
+        reconcile = Reconcile(self._settings, store, api, self._records, backfills)
         orders_since_ms = int((time.time() - ORDERS_S) * 1000)
         for resource in RESOURCES:
             found = await reconcile.run(resource, orders_since_ms if resource == "order" else 0)
-            counts = {"listed": found.listed, "calls": found.calls, "under_way": found.under_way}
+            counts = {"listed": found.listed, "calls": found.calls, "under_way": found.under_way, "not_loaded": found.not_loaded}
             counts |= {kind: len(ids) for kind, ids in found.differences.items()}
             log.info("reconciled", store=store, resource=resource, **counts)

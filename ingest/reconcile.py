@@ -20,6 +20,7 @@ from bigcommerce.orders import parse_order
 from bigcommerce.reads import id_of
 from bigcommerce.subscribers import parse_subscriber
 from ingest.backfill import Records, retry_in_s
+from schemas.backfills import Backfills
 from schemas.changelogs import AccountRow, CheckoutRow, Seen, SubscriberRow, read_rows
 from schemas.failures import Retry, Undecodable
 from schemas.keys import webhook_key
@@ -55,6 +56,7 @@ class Compared:
     held: int = 0
     calls: int = 0  # to BigCommerce
     under_way: int = 0  # differences that the margin excuses
+    not_loaded: int = 0  # not here, for nobody asked for history that old, or it is still being loaded
     unreadable: int = 0  # listed bodies that have no id or no time: fetch would not read them either
     missing: dict[str, int] = field(default_factory=dict)  # id to when it was modified, ms; not here
     older: dict[str, int] = field(default_factory=dict)  # here as it was before
@@ -75,10 +77,24 @@ def _hour(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%dT%H:00Z") if at_ms else ""
 
 
-def compare(found: Compared, listed: Mapping[str, int], held: Mapping[str, Held], *, began_ms: int, margin_ms: int, whole: bool) -> None:
+def follows_from_ms(backfills: Backfills, store: str, resource: str) -> int | None:
+    """From when on (ms) all that is modified is to be here; None: from the first read of any on, for no history was asked for."""
+    asked = backfills.asked.get(store)
+    for at in backfills.progress(store):
+        if at.resource == resource:
+            if asked is None or at.run != asked.run:
+                return at.began_ms  # what an earlier run left out is not known any more
+            return asked.since_ms if at.state == "done" else asked.asked_ms
+    return None
+
+
+def compare(
+    found: Compared, listed: Mapping[str, int], held: Mapping[str, Held], *, began_ms: int, margin_ms: int, from_ms: int, whole: bool
+) -> None:
     """Fills in the differences. `listed` is id to date_modified (ms), read from `began_ms` on, by BigCommerce's clock; rows after it.
 
-    `whole`: all of the resource was listed, so that what is not in it is gone, unless it was read since (`margin_ms` before `began_ms`).
+    What was modified before `from_ms` need not be here. `whole`: all of the resource was listed, so that what is not in it is gone, unless
+    it was read since (`margin_ms` before `began_ms`).
     """
     settled_ms = began_ms - margin_ms
     for id, modified_ms in listed.items():
@@ -88,7 +104,9 @@ def compare(found: Compared, listed: Mapping[str, int], held: Mapping[str, Held]
         known = row.seen is not None and not row.gone
         if known and row.seen is not None and row.seen.version >= modified_ms:
             continue
-        if modified_ms > settled_ms:
+        if not known and modified_ms < from_ms:
+            found.not_loaded += 1
+        elif modified_ms > settled_ms:
             found.under_way += 1
         else:
             (found.older if known else found.missing)[id] = modified_ms
@@ -120,12 +138,13 @@ class Reconcile:
         store: str,
         api: CountedApi,
         records: Records,
+        backfills: Backfills,
         *,
         margin_s: float = MARGIN_S,
         gone_customers_max: int = GONE_CUSTOMERS_MAX,
     ) -> None:
-        """`store` is `{s}`; `records` is where fetch is asked."""
-        self._settings, self._store, self._api, self._records = settings, store, api, records
+        """`store` is `{s}`; `records` is where fetch is asked; `backfills` what was asked for of its history."""
+        self._settings, self._store, self._api, self._records, self._backfills = settings, store, api, records, backfills
         self._margin_ms, self._gone_max = int(margin_s * 1000), gone_customers_max
 
     async def run(self, resource: str, since_ms: int = 0, watch: Callable[[Compared], object] = lambda _: None) -> Compared:
@@ -155,7 +174,10 @@ class Reconcile:
         readable = {id: modified_ms for id, modified_ms in listed.items() if modified_ms}
         there = {id: row for id, row in held.items() if id in readable or id not in listed}
         whole = not since_ms and resource != "order"
-        compare(found, readable, there, began_ms=began_ms, margin_ms=self._margin_ms, whole=whole)
+        from_ms = follows_from_ms(self._backfills, self._store, resource)
+        if from_ms is None:
+            from_ms = min((row.seen.read_at_ms for row in held.values() if row.seen), default=began_ms)
+        compare(found, readable, there, began_ms=began_ms, margin_ms=self._margin_ms, from_ms=from_ms, whole=whole)
         if resource == "customer" and len(found.gone) > self._gone_max:
             found.left_alone = len(found.gone)
             log.error("more customers are gone than a day takes: nothing is done about them", store=self._store, count=found.left_alone)

@@ -170,7 +170,7 @@ class Upkeep:
         """Each store of the partition has its daily runs."""
         for store, known in self._directory.by_store.items():
             if store not in self._days and not known.removed and self._partition_of(store) == tp.partition:
-                self._days[store] = self._tasks.create_task(self._daily.run(store))
+                self._days[store] = self._tasks.create_task(self._daily.run(store, self._held[tp]))
 
     def _partition_of(self, store: str) -> int:
         """Where what is asked for the store stands, whether anything was or not."""

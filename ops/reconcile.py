@@ -11,6 +11,7 @@ from rich.text import Text
 from bigcommerce.client import BigCommerce
 from ingest.reconcile import GONE_CUSTOMERS_MAX, Compared, CountedApi, Reconcile
 from ops import output
+from ops.backfill import following
 from ops.exits import DONE, FAILED
 from schemas.connection import kafka_options, producer, reaching_kafka
 from schemas.directory import opened_directory
@@ -67,14 +68,16 @@ async def reconcile(settings: Settings, store_hash: str, only: list[str], since_
     for name in only:
         if name not in RESOURCES:
             raise WrongSetting(f"--only: {name!r} is none of {', '.join(RESOURCES)}")
-    async with opened_directory(settings) as directory:
+    async with opened_directory(settings) as directory, following(settings) as follower:
         store = directory.of_hash(store_hash)
         if store is None:
             raise WrongSetting(f"STORE: there is no store {store_hash}; `cartstream store list` has them")
         async with BigCommerce(settings.bigcommerce_api) as bigcommerce:
             api = CountedApi(bigcommerce, store.hash, lambda: store.access_token)
             gone_max = sys.maxsize if all_gone else GONE_CUSTOMERS_MAX
-            run = Reconcile(settings, store.store, api, Sender(settings), margin_s=margin_s, gone_customers_max=gone_max)
+            run = Reconcile(
+                settings, store.store, api, Sender(settings), follower.backfills, margin_s=margin_s, gone_customers_max=gone_max
+            )
             with Console(stderr=True).status("") as status:
                 return [
                     await run.run(
@@ -93,6 +96,7 @@ def row(one: Compared) -> dict[str, Any]:
         "held": one.held,
         "calls": one.calls,
         "under_way": one.under_way,
+        "not_loaded": one.not_loaded,
         "unreadable": one.unreadable,
         **{kind: len(ids) for kind, ids in one.differences.items()},
         "left_alone": one.left_alone,
@@ -102,9 +106,10 @@ def row(one: Compared) -> dict[str, Any]:
 
 def show(found: list[Compared]) -> None:
     """Two tables: the resources, and below them the hours in which what differs was changed."""
-    columns = ("resource", "listed", "held", "calls", "missing", "older", "gone", "under way", "unreadable")
+    columns = ("resource", "listed", "held", "calls", "missing", "older", "gone", "under way", "not loaded", "unreadable")
     rows = [
-        (one.resource, one.listed, one.held, one.calls, *map(len, one.differences.values()), one.under_way, one.unreadable) for one in found
+        (one.resource, one.listed, one.held, one.calls, *map(len, one.differences.values()), one.under_way, one.not_loaded, one.unreadable)
+        for one in found
     ]
     hours = [(one.resource, kind, hour or "not known", count) for one in found for kind, hour, count in one.by_hour()]
     output.show(output.table(columns, rows), Text())

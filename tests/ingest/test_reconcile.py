@@ -1,16 +1,19 @@
 """What is a difference, and what is none."""
 
+from msgspec.structs import replace
+
 from ingest.daily import DAY_S, next_run_s
-from ingest.reconcile import Compared, Held, compare
+from ingest.reconcile import Compared, Held, compare, follows_from_ms
+from schemas.backfills import Backfill, Backfills, begun
 from schemas.changelogs import Seen
 
 BEGAN, MARGIN = 1_700_000_000_000, 600_000
 OLD = BEGAN - 10 * MARGIN
 
 
-def compared(listed: dict[str, int], held: dict[str, Held], *, whole: bool = True) -> Compared:
+def compared(listed: dict[str, int], held: dict[str, Held], *, whole: bool = True, from_ms: int = 0) -> Compared:
     found = Compared("customer")
-    compare(found, listed, held, began_ms=BEGAN, margin_ms=MARGIN, whole=whole)
+    compare(found, listed, held, began_ms=BEGAN, margin_ms=MARGIN, from_ms=from_ms, whole=whole)
     return found
 
 
@@ -50,6 +53,24 @@ def test_what_was_found_gone_and_is_listed_is_missing_here():
 
 def test_what_is_not_in_a_part_of_a_listing_is_not_gone():
     assert compared({}, {"1": held()}, whole=False).gone == {}
+
+
+def test_history_that_nobody_asked_for_is_not_missing():
+    found = compared({"1": OLD, "2": OLD, "3": OLD + 1}, {"1": held(OLD - 1)}, from_ms=OLD + 1)
+    assert (found.older, found.missing, found.not_loaded) == ({"1": OLD}, {"3": OLD + 1}, 1)
+
+
+def test_all_is_to_be_here_from_where_history_was_asked_for():
+    backfills = Backfills()
+    assert follows_from_ms(backfills, "s.1", "order") is None
+    asked = Backfill(store="s.1", run="one", resources=["customer", "order"], since_ms=5, asked_ms=100)
+    backfills.take(asked)
+    assert follows_from_ms(backfills, "s.1", "order") == 100, "it is being loaded"
+    assert follows_from_ms(backfills, "s.1", "subscriber") is None
+    backfills.take(replace(begun(asked, "order"), state="done", began_ms=110))
+    assert follows_from_ms(backfills, "s.1", "order") == 5
+    backfills.take(replace(asked, run="two", resources=["customer"], since_ms=0))
+    assert follows_from_ms(backfills, "s.1", "order") == 110, "an earlier run had it"
 
 
 def test_hours_are_of_the_change():
