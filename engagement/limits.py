@@ -4,6 +4,7 @@ COMMANDS_PER_BATCH_MAX = 50  # documented
 BATCH_BYTES_MAX = 4_000_000  # of the commands' data; no limit is documented, peers stay below 30 MB
 REQUESTS_PER_S_MAX = 80.0  # documented is 100 a second per address of the caller, which other processes share
 BURST = 8
+VALUE_BYTES_MAX = 16_000  # documented: one property is shorter than 16 kB
 
 
 class Pace:

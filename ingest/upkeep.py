@@ -76,7 +76,7 @@ class Upkeep:
             reader, sender, member = consumer(self._settings), producer(kafka_options(self._settings)), self._new_member()
             with reaching_kafka(self._settings):
                 for client in (reader, sender, member):
-                    stack.push_async_callback(client.stop)
+                    stack.push_async_callback(_stop, client)
                     await client.start()
             self._consumer, self._heartbeat = member, Heartbeat(member)
             self._records = Writer(sender, self._settings.topic_prefix, self._heartbeat, self._session_timeout_s / 2)
@@ -224,6 +224,11 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: Any) -> None:
         self._upkeep.assigned(frozenset(assigned))
+
+
+async def _stop(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+    with contextlib.suppress(KafkaError, TimeoutError, asyncio.CancelledError):  # of a fenced member, or while Kafka is away
+        await client.stop()
 
 
 async def _ended(tasks: list[asyncio.Task[None]]) -> None:

@@ -48,12 +48,13 @@ def _end(code: int) -> None:
 def demo(
     seconds: Annotated[int, typer.Option(min=1, help="How long the shop lives.")] = 60,
     seed: Annotated[int | None, typer.Option(help="Makes the same shop's life again.")] = None,
+    faults: Annotated[bool, typer.Option("--faults", help="Much goes wrong meanwhile, and every part is killed, again and again.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show everything on this machine: a Kafka, two simulators, all stages, and at the end a comparison."""
     from ops.demo import main
 
-    _end(main(seconds, seed, as_json))
+    _end(main(seconds, seed, faults, as_json))
 
 
 @app.command()
@@ -226,10 +227,10 @@ def doctor(
 
 @app.command()
 def schemas() -> None:
-    """Write the JSON Schema and AsyncAPI files in schemas/ anew."""
-    from schemas.generate import main
+    """Write the JSON Schema and AsyncAPI files in schemas/ and the tables of docs/tracking.md anew."""
+    from schemas import generate, tracking_document
 
-    for path in main():
+    for path in [*generate.main(), tracking_document.main()]:
         print(path)
 
 
