@@ -39,10 +39,12 @@ class Sender:
             sender = producer(kafka_options(self._settings))
             try:
                 await sender.start()
-                for key, message in records:
-                    name, headers = self._settings.topic_prefix + topic.name, list(headers_of(message, origin))
-                    await sender.send(name, encode(message), key.encode(), partition=partition, headers=headers)
-                await sender.flush()
+                name = self._settings.topic_prefix + topic.name
+                sent = [
+                    await sender.send(name, encode(message), key.encode(), partition=partition, headers=list(headers_of(message, origin)))
+                    for key, message in records
+                ]
+                await asyncio.gather(*sent)
             finally:
                 await sender.stop()
 

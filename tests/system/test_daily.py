@@ -57,6 +57,7 @@ async def test_a_past_that_no_webhook_told_is_found_and_who_consented_to_nothing
         {"action": "create_customer", "email": "buyer@example.com"},
     ]
     async with deployment.parts():
+        await rest(deployment)
         pid = deployment.children["upkeep"].pid
         assert pid
         os.kill(pid, signal.SIGSTOP)  # the one with short days takes its place
