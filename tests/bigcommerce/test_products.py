@@ -1,5 +1,6 @@
 """A product's body, against values by hand, and bodies that are not as documented."""
 
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,17 @@ async def test_names_are_read_once_and_again_for_a_new_id(shop: Shop, api: Store
         await names.learn({"2", "77"}, {"2"})  # 77 is not listed, and is not asked for again at once
     assert names.brand("2") == "Ofs"
     assert await shop.calls() == calls | {"GET /v3/catalog/brands 200": 2}
+
+
+async def test_a_name_that_the_list_shows_late_is_found(shop: Shop, api: StoreApi, monkeypatch: pytest.MonkeyPatch):
+    names = CatalogNames(api)
+    await names.learn({"1"}, set())
+    assert names.brand("1") is None
+    await shop.act({"action": "create_brand", "name": "OFS"})
+    later = time.monotonic() + 3
+    monkeypatch.setattr("bigcommerce.catalog_names.time.monotonic", lambda: later)
+    await names.learn({"1"}, set())
+    assert names.brand("1") == "OFS"
 
 
 async def test_names_are_read_again_after_ten_minutes(shop: Shop, api: StoreApi, monkeypatch: pytest.MonkeyPatch):
