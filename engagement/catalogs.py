@@ -3,7 +3,7 @@
 A field of a catalog cannot be added by writing an item, and of most projects not at all: what is not declared here is refused.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 Name = Literal["products", "variants"]
 
@@ -36,7 +36,7 @@ FIELDS: dict[Name, dict[str, str]] = {"products": PRODUCT_FIELDS, "variants": VA
 SEARCHABLE = frozenset({"title", "sku", "brand", "upc", "product_id"})
 
 
-def definition(name: Name) -> dict[str, object]:
+def definition(name: Name) -> dict[str, Any]:
     """The body that creates the catalog."""
     fields = [{"name": field, "type": type, "searchable": field in SEARCHABLE} for field, type in FIELDS[name].items()]
     return {"name": name, "is_product_catalog": True, "fields": fields}

@@ -18,8 +18,8 @@ PRODUCT: Json = {
     "variants": [
         {"id": 71, "sku": "J-R", "upc": "", "price": 12, "calculated_price": 12, "image_url": "", "purchasing_disabled": False,
          "inventory_level": 3, "option_values": [{"option_display_name": "Color", "label": "Red"}]},
-        {"id": 72, "sku": "", "upc": "5", "price": None, "calculated_price": 8, "image_url": "https://cdn/v.jpg", "purchasing_disabled": True,
-         "inventory_level": 4, "option_values": [{"option_display_name": "Color", "label": "Blue"}]},
+        {"id": 72, "sku": "", "upc": "5", "price": None, "calculated_price": 8, "image_url": "https://cdn/v.jpg",
+         "purchasing_disabled": True, "inventory_level": 4, "option_values": [{"option_display_name": "Color", "label": "Blue"}]},
     ],
 }  # fmt: skip
 SHOP: Json = {
