@@ -47,15 +47,20 @@ def variant_item(variant: Variant, product: Product, state: ProductState, store:
             "product_id": store.id(product.id),
             "product_active": active,
             "active": None if active is None else active and not variant.purchasing_disabled,
-            "sku": variant.sku or product.sku,
-            "upc": variant.upc or product.upc,
-            "image": variant.image or product.image,
+            "sku": _own(variant.sku, product.sku),
+            "upc": _own(variant.upc, product.upc),
+            "image": _own(variant.image, product.image),
             "options": ", ".join(f"{name}: {label}" for name, label in variant.options),
             **dict.fromkeys(("price", "original_price", "discount_value", "discount_percentage")),
             **_prices(shown, original, store.currency),
             "stock_level": variant.inventory_level if product.inventory_tracking == "variant" else _product_stock(product),
         }
     )
+
+
+def _own(own: str | None, shared: str | None) -> str | None:
+    """The variant's own, where it has one, else its product's, else what the variant says."""
+    return own or (own if shared is None else shared)
 
 
 def _given(fields: dict[str, Any]) -> dict[str, Any]:

@@ -193,6 +193,8 @@ def test_a_variant_has_its_own_sku_upc_image_and_options():
     assert [found[n] for n in ("sku", "upc", "image", "options")] == ["J-R-M", "123", "https://cdn/v.jpg", "Color: Red, Size: M"]
     inherited = variant({"sku": "", "upc": "", "image_url": ""}, **shared)
     assert [inherited[n] for n in ("sku", "upc", "image", "options")] == ["J", "9", "https://cdn/p.jpg", ""]
+    assert variant({"image_url": ""})["image"] == ""  # of a product that says nothing of its images
+    assert "image" not in variant({})
 
 
 # What is sent when
