@@ -55,7 +55,8 @@ def unread(page: Page, state: EntityState, error: Reject) -> Unread:
 def left_out(page: Page) -> list[Unread]:
     """The entities that are too large to be in the page."""
     too_large = Undecodable("too large for a record")
-    return [Unread(f"{page.resource}-{id or f'left-out-{place}'}", too_large, _alone(page, b"")) for place, id in enumerate(page.left_out)]
+    names = [f"{page.resource}-{id if is_id(page.resource, id) else f'left-out-{place}'}" for place, id in enumerate(page.left_out)]
+    return [Unread(name, too_large, _alone(page, b"")) for name in names]
 
 
 def _alone(page: Page, body: bytes) -> Page:

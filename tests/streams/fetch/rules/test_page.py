@@ -79,10 +79,11 @@ def test_what_cannot_be_read_is_a_page_of_its_own():
 
 
 def test_what_was_too_large_for_the_page_is_named():
-    found = left_out(page("order", left_out=["7", ""]))
+    found = left_out(page("order", left_out=["7", "", "jane@example.com"]))
     assert [(each.name, each.error.reason) for each in found] == [
         ("order-7", "too large for a record"),
         ("order-left-out-1", "too large for a record"),
+        ("order-left-out-2", "too large for a record"),
     ]
 
 
