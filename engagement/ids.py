@@ -2,6 +2,8 @@
 
 from schemas.keys import store_hash
 
+HARD_IDS = ("email_id", "customer_id")  # of a project: one value each for a profile, never changed
+
 
 def engagement_id(store: str, id: str, *, shared: bool) -> str:
     """Engagement's id of an account, a subscriber, an order, a product or a variant of BigCommerce's; "" stays "".

@@ -8,17 +8,19 @@ BURST = 8
 
 
 class Pace:
-    """At most `per_s` requests a second to one host, after a pause `BURST` at once. Pure: the time is given."""
+    """At most `per_s` requests a second, after a pause `burst` at once. Pure: the time is given."""
 
-    def __init__(self, per_s: float = REQUESTS_PER_S_MAX) -> None:
-        self._each_s = 1 / per_s
+    def __init__(self, per_s: float = REQUESTS_PER_S_MAX, burst: int = BURST) -> None:
+        self._each_s, self._burst = 1 / per_s, burst
         self._next_s = float("-inf")  # when the next request is due at an even pace
+
+    def wait_s(self, now_s: float) -> float:
+        """The seconds until a request may start; nothing is counted."""
+        return max(0.0, self._next_s - now_s - (self._burst - 1) * self._each_s)
 
     def start(self, now_s: float) -> float:
         """0: a request may start, and is counted. Otherwise the seconds to wait; nothing is counted."""
-        due_s = max(self._next_s, now_s)
-        wait_s = due_s - now_s - (BURST - 1) * self._each_s
-        if wait_s > 0:
-            return wait_s
-        self._next_s = due_s + self._each_s
-        return 0.0
+        wait_s = self.wait_s(now_s)
+        if wait_s == 0:
+            self._next_s = max(self._next_s, now_s) + self._each_s
+        return wait_s

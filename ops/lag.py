@@ -17,11 +17,12 @@ from ops import output
 from ops.exits import DONE
 from schemas.connection import admin_client, consumer, partitions_of
 from schemas.settings import Settings
-from schemas.topics import STAGES, group
+from schemas.topics import HISTORY, STAGES, group
 
 SAMPLE_S = 2.0  # stages commit about once a second: a shorter sample would see none or two
 OLDEST_S_MAX = 5.0
 WAITS_FOR = {"fetch": "BigCommerce", "resolve": "processor", "deliver": "Engagement"}
+HISTORY_WAITS_FOR = "its turn: CARTSTREAM_HISTORY_RPS"
 
 
 @dataclass(frozen=True)
@@ -116,8 +117,13 @@ def lag_of(stage: str, tp: TopicPartition, before: Sample, now: Sample, age_s: f
         rate_in=round(rate_in, 1),
         rate_out=round(rate_out, 1),
         clear_in_s=clear_in_s(records, rate_in, rate_out),
-        waits_for=WAITS_FOR[stage] if records else None,
+        waits_for=(HISTORY_WAITS_FOR if is_history(tp.topic) else WAITS_FOR[stage]) if records else None,
     )
+
+
+def is_history(topic: str) -> bool:
+    """Whether it is what deliver sends slowly, which its own row of the table shows: it says nothing of live commands."""
+    return topic.endswith(HISTORY.name)
 
 
 def clear_in_s(records: int, rate_in: float, rate_out: float) -> float | None:
@@ -172,7 +178,7 @@ def tables(found: Sequence[Lag]) -> Group:
     """Two tables: the stages, and below them the partitions that are behind."""
     stages: dict[str, list[Lag]] = defaultdict(list)
     for lag in found:
-        stages[lag.stage].append(lag)
+        stages[f"{lag.stage}, history" if is_history(lag.topic) else lag.stage].append(lag)
     totals = [(stage, *_cells(lags), _first(lag.waits_for for lag in lags)) for stage, lags in stages.items()]
     columns = ("records", "seconds", "in/s", "out/s", "clear in")
     parts: list[object] = [output.table(("stage", *columns, "waits for"), totals)]

@@ -43,6 +43,7 @@ class Activity(PersonFact, frozen=True, kw_only=True):
     starts_profile: bool  # an order starts a new profile after a deletion, a cart does not
     events: list[Event]
     passed_on: bool = False  # the cart was somebody else's before
+    live: bool = False  # a webhook brought it: it goes by engagement.commands also where it waited for an account that a page brought
 
 
 class AccountSeen(PersonFact, frozen=True, kw_only=True):

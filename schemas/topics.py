@@ -104,7 +104,7 @@ TOPICS = (
 STAGES = {
     "fetch": (WEBHOOKS, PAGES),
     "resolve": (CHECKOUTS, ACCOUNTS, SUBSCRIBERS, PRODUCTS, PEOPLE),
-    "deliver": (COMMANDS, CATALOG),
+    "deliver": (COMMANDS, HISTORY, CATALOG),
 }
 
 

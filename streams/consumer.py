@@ -7,13 +7,16 @@
 5. Members are static: a process that is back within the session time-out gets its partitions without a rebalance.
 6. `metadata` may say more than an offset can: its text is committed with each offset, and the next owner is given both.
 7. What retention removed unread is told to `on_lost`, and not passed before that has returned.
+8. A background topic is taken from while no other topic has a record at hand, and has its own room.
 """
 
 import asyncio
 import contextlib
 import time
+import zlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import structlog
@@ -58,6 +61,7 @@ class BatchConsumer:
         member: str,
         session_timeout_s: float = 45,
         in_flight_max: int = 10_000,
+        background: Mapping[str, int] = MappingProxyType({}),
         commit_s: float = 1.0,
         on_assigned: Assigned | None = None,
         on_revoked: Revoked | None = None,
@@ -66,6 +70,8 @@ class BatchConsumer:
     ) -> None:
         """`options` are `schemas.connection.kafka_options`; `member` names this process in the group; no other living one has it.
 
+        background: for each background topic how many records of a partition are taken beyond its committed offset at
+        most; `in_flight_max` is for all other topics together.
         on_assigned: awaited with the bounds of each partition before any record of them is taken.
         on_revoked: awaited before partitions go, at most `call_s_max`; nothing more may be sent for them.
         on_lost: awaited before anything behind the lost records is committed.
@@ -77,6 +83,7 @@ class BatchConsumer:
         self._fence_s = session_timeout_s / 2
         self._topics = tuple(topics)
         self._in_flight_max = in_flight_max
+        self._background = background
         self._commit_s = commit_s
         self._on_assigned = on_assigned
         self._on_revoked = on_revoked
@@ -85,7 +92,8 @@ class BatchConsumer:
         self._options = dict(
             options,
             group_id=group,
-            group_instance_id=f"{group}-{member}",
+            # One that is back with other topics is another member: Kafka would give it the partitions of its old ones alone.
+            group_instance_id=f"{group}-{member}-{zlib.crc32(' '.join(topics).encode()):08x}",
             enable_auto_commit=False,
             auto_offset_reset="earliest",  # a group that committed nothing yet
             partition_assignment_strategy=(RangePartitionAssignor,),  # equal partitions of all topics meet in one worker
@@ -139,22 +147,39 @@ class BatchConsumer:
         """The next records, in order within each partition; empty after `wait_s` without any.
 
         A partition of which a full share of `in_flight_max` is not done, or AHEAD_MAX records wait behind one that is
-        not done, gives none until that changes. During a rebalance it may take longer. To be called at least every five
-        minutes, else the group takes the partitions away.
+        not done, gives none until that changes; nor does one of a background topic that has no room. During a rebalance it
+        may take longer. To be called at least every five minutes, else the group takes the partitions away.
         Raises KafkaError, and what a callback raised.
         """
         if self._failure:
             raise self._failure
         self._room.clear()
-        share = max(1, self._in_flight_max // max(1, len(self._open)))
-        room = {tp: min(share - partition.under_way, AHEAD_MAX - len(partition.held)) for tp, partition in self._open.items()}
-        # One with little room would make the turn small for all; it waits until a tenth of its share is free.
-        room = {tp: free for tp, free in room.items() if free * 10 >= share}
+        room = self._free()
         if not room:
             await self._consumer.getmany(_NONE, timeout_ms=0)  # shows the group that we are alive
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._room.wait(), wait_s)
             return []
+        first = {tp: free for tp, free in room.items() if tp.topic not in self._background}
+        taken = await self._take_of(first, 0.0) if 0 < len(first) < len(room) else []
+        return taken or await self._take_of(room, wait_s)
+
+    def _free(self) -> dict[TopicPartition, int]:
+        """How many records may be taken of each partition that may give any."""
+        share = max(1, self._in_flight_max // max(1, sum(tp.topic not in self._background for tp in self._open)))
+        room: dict[TopicPartition, int] = {}
+        for tp, partition in self._open.items():
+            if tp.topic in self._background:
+                size = self._background[tp.topic]
+                free = size - (partition.next - partition.committed)
+            else:
+                size = share
+                free = min(size - partition.under_way, AHEAD_MAX - len(partition.held))
+            if free * 10 >= size:  # one with little room would make the turn small for all: it waits until a tenth is free
+                room[tp] = free
+        return room
+
+    async def _take_of(self, room: Mapping[TopicPartition, int], wait_s: float) -> list[ConsumerRecord]:
         taken: list[ConsumerRecord] = []
         most = min(TAKE_RECORDS_MAX, *room.values())  # of all partitions together: none gets more than its room
         for tp, records in (await self._consumer.getmany(*room, timeout_ms=int(wait_s * 1000), max_records=most)).items():

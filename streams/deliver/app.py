@@ -11,9 +11,10 @@ from engagement.client import Client
 from schemas.connection import kafka_options, producer
 from schemas.directory import Directory
 from schemas.settings import Settings
-from schemas.topics import STAGES, group
+from schemas.topics import HISTORY, STAGES, group
 from streams.consumer import BatchConsumer, started
 from streams.deliver.fence import Fenced
+from streams.deliver.history import AHEAD
 from streams.deliver.loop import Deliver
 from streams.membership import member_name
 
@@ -57,6 +58,7 @@ async def run(settings: Settings, slot: int, session_timeout_s: float, told: asy
             member=member_name(settings, slot),
             session_timeout_s=session_timeout_s,
             in_flight_max=IN_FLIGHT_MAX,
+            background={prefix + HISTORY.name: AHEAD},
             commit_s=COMMIT_S,
             on_assigned=deliver.begin,
             on_revoked=deliver.forget,

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,6 +28,7 @@ from streams.consumer import BatchConsumer, Bounds
 from streams.deliver import metrics
 from streams.deliver.catalogs import Catalogs
 from streams.deliver.fence import Fenced
+from streams.deliver.history import AHEAD, HistoryWay
 from streams.deliver.rules import consents
 from streams.deliver.rules.lanes import Lanes
 from streams.deliver.rules.pending import Pending
@@ -47,7 +48,8 @@ class Deliver:
     def __init__(self, settings: Settings, directory: Directory, dead_letters: AIOKafkaProducer) -> None:
         self._settings, self._directory, self._dead_letters = settings, directory, dead_letters
         self._decoder = Decoder(COMMANDS.messages)
-        self._lanes: dict[TopicPartition, Lanes] = {}
+        self._lanes: dict[TopicPartition, Lanes] = {}  # of the partitions of engagement.commands
+        self._history = HistoryWay(settings, self._commands, self._accept, self._task)
         self._doubtful: dict[TopicPartition, tuple[int, float]] = {}  # consents before this offset are looked up, from this time on
         self._queues: dict[str, Queue[Pending]] = {}  # by store
         self._paces: dict[str, Pace] = {}  # by host
@@ -67,9 +69,10 @@ class Deliver:
                     (self._catalogs.accept if record.topic == self._catalog_topic else self._accept)(record)
                 for tp, lanes in self._lanes.items():
                     self._let_go(lanes.committed(consumer.committed(tp), consumer.metadata(tp), time.monotonic()))
-                metrics.WAITING.set(sum(map(len, self._queues.values())))
+                metrics.WAITING.set(sum(map(len, (*self._queues.values(), *self._history.queues.values()))))
             calling.cancel()
             writing.cancel()
+            self._history.forget()
 
     # Partitions come and go
 
@@ -78,14 +81,24 @@ class Deliver:
         now_s, settle_s = time.monotonic(), self._settings.settle_s
         self._catalogs.begin({tp.partition for tp in bounds if tp.topic == self._catalog_topic}, now_s)
         bounds = {tp: bound for tp, bound in bounds.items() if tp.topic != self._catalog_topic}
-        assigned = {tp: Lanes(now_s, settle_s, (bound.committed, bound.metadata)) for tp, bound in bounds.items()}
-        async for record in read_tail(kafka_options(self._settings), {tp: min(bound.committed, bound.end) for tp, bound in bounds.items()}):
-            with contextlib.suppress(Undecodable):  # a dead letter since then
-                lane, command = self._read(record)
-                assigned[TopicPartition(record.topic, record.partition)].remember(lane, command.number, border=command.kind == "anonymize")
+        commands = {tp: bound for tp, bound in bounds.items() if tp not in self._history}
+        assigned = {tp: Lanes(now_s, settle_s, (bound.committed, bound.metadata)) for tp, bound in commands.items()}
+        done = {tp: min(bound.committed, bound.end) for tp, bound in commands.items()}
+        async for lane, command, tp in self._commands(read_tail(kafka_options(self._settings), done)):
+            assigned[tp].remember(lane, command.number, border=command.kind == "anonymize")
+            if command.kind == "anonymize":
+                assigned[tp].refuse_below(lane, command)
         # What an earlier life sent right before its end is applied by then, and so can be found.
-        self._doubtful = {tp: (bound.end, now_s + settle_s) for tp, bound in bounds.items()}
+        ahead = {tp: bound.end if tp in commands else min(bound.end, bound.committed + AHEAD) for tp, bound in bounds.items()}
+        self._doubtful = {tp: (before, now_s + settle_s) for tp, before in ahead.items()}
+        self._history.begin(bounds, assigned)
         self._lanes = assigned
+
+    async def _commands(self, records: AsyncIterator[ConsumerRecord]) -> AsyncIterator[tuple[str, Command, TopicPartition]]:
+        """Those that can be read: the others are dead letters since then, or will be."""
+        async for record in records:
+            with contextlib.suppress(Undecodable):
+                yield *self._read(record), TopicPartition(record.topic, record.partition)
 
     def metadata(self, tp: TopicPartition) -> str | None:
         """What is to be committed with the partition's offset; None: what was, for it is not ours any more."""
@@ -95,6 +108,7 @@ class Deliver:
         """Nothing goes out any more, and what was under way has ended: it comes before whatever a successor sends."""
         self._lanes, self._queues = {}, {}
         self._catalogs.forget()
+        self._history.forget()
         if calls := set(self._calls):
             await asyncio.wait(calls, timeout=self._consumer.call_s_max)
         for call in calls:
@@ -103,6 +117,8 @@ class Deliver:
     # Commands in
 
     def _accept(self, record: ConsumerRecord) -> None:
+        if self._history.hold(record):
+            return
         tp = TopicPartition(record.topic, record.partition)
         try:
             lane, command = self._read(record)
@@ -113,7 +129,7 @@ class Deliver:
         before, from_s = self._doubtful[tp]
         if command.consent and record.offset < before:
             pending.in_doubt, pending.at_s = True, from_s
-        going = self._lanes[tp].add(pending)
+        going = (self._history if tp in self._history else self._lanes[tp]).add(pending)
         if going is None:
             metrics.COMMANDS.labels("repeated").inc()
             self._consumer.done(record)
@@ -130,11 +146,14 @@ class Deliver:
         assert isinstance(command, Command)
         if not record.key:
             raise Undecodable("no lane", "key")
+        if (record.topic, record.partition) in self._history and command.kind == "anonymize":
+            raise Undecodable("an anonymization has its place in engagement.commands alone", "kind")
         return record.key.decode(errors="replace"), command
 
     def _let_go(self, going: Iterable[Pending]) -> None:
         for pending in going:
-            self._queues.setdefault(pending.command.store, Queue()).put(pending)
+            queues = self._history.queues if pending.source in self._history else self._queues
+            queues.setdefault(pending.command.store, Queue()).put(pending)
             self._wake.set()
 
     # Calls out
@@ -147,15 +166,20 @@ class Deliver:
                 await asyncio.wait_for(self._wake.wait(), max(0.0, wait_s))
 
     def _make_calls(self) -> float:
-        """Every call that may be made now is under way; returns when to look again. No store comes first."""
-        now_s, next_s = time.monotonic(), float("inf")
+        """Every call that may be made now is under way; returns when to look again. History comes last."""
+        now_s = time.monotonic()
+        return min(self._make_live_calls(now_s), self._make_history_calls(now_s))
+
+    def _make_live_calls(self, now_s: float) -> float:
+        """No store comes first."""
+        next_s = float("inf")
         ready = {name: store for name in self._queues if (store := self._directory.by_store.get(name))}
         while ready:
             for name, store in random.sample(list(ready.items()), len(ready)):
                 queue = self._queues[name]
                 due_s = queue.next_s(now_s)
                 if due_s <= now_s:
-                    due_s = now_s + self._paces.setdefault(urlsplit(store.engagement_url).netloc, Pace()).start(now_s)
+                    due_s = now_s + self._pace(store).start(now_s)
                 if due_s <= now_s:
                     self._start(self._call(store, queue, queue.cut(now_s)))
                 else:
@@ -163,8 +187,31 @@ class Deliver:
                     del ready[name]
         return next_s
 
+    def _make_history_calls(self, now_s: float) -> float:
+        next_s = float("inf")
+        for name in random.sample(list(self._history.queues), len(self._history.queues)):
+            while store := self._directory.by_store.get(name):
+                due_s = self._history.turn(store, self._queues.get(name), self._pace(store), now_s)
+                if due_s > now_s:
+                    next_s = min(next_s, due_s)
+                    break
+                going, refused = self._history.cut(store, now_s)
+                for command in refused:
+                    metrics.COMMANDS.labels("refused").inc()
+                    self._consumer.done(command.record)
+                if going:
+                    self._start(self._call(store, self._history.queues[name], going))
+        return next_s
+
+    def _pace(self, store: Store) -> Pace:
+        return self._paces.setdefault(urlsplit(store.engagement_url).netloc, Pace())
+
+    def _task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """What it raises ends the process."""
+        return self._tasks.create_task(work)
+
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        call = self._tasks.create_task(work)
+        call = self._task(work)
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
 
@@ -258,12 +305,17 @@ class Deliver:
         self._consumer.done(command.record)
         if lanes := self._lanes.get(command.source):
             lanes.done(command, time.monotonic())
+        else:
+            self._let_go(self._history.leave(command, time.monotonic()))
 
     def _again(self, command: Pending, *, after_s: float = 0.0) -> None:
         """The same bytes go once more."""
-        command.at_s = time.monotonic() + after_s
+        now_s = time.monotonic()
+        command.at_s = now_s + after_s
         if command.source in self._lanes:
             self._let_go([command])
+        else:
+            self._let_go(self._history.again(command, now_s))
 
     async def _unanswered(self, queue: Queue[Pending], command: Pending, why: str) -> None:
         """It goes again, or never. A consent that was not answered is looked up first, once it would be applied."""

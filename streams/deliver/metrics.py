@@ -4,7 +4,7 @@ from prometheus_client import Counter, Gauge
 
 COMMANDS = Counter(
     "cartstream_deliver_commands",
-    "Commands that are done, by how: sent, repeated (its lane was further), dead_letter",
+    "Commands that are done, by how: sent, repeated (its lane was further), refused (history from before an anonymization), dead_letter",
     ["outcome"],
 )
 CALLS = Counter(

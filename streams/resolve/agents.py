@@ -25,7 +25,7 @@ from schemas.people import Activity, PersonFact
 from schemas.records import RECORD_BYTES_MAX, Decoder, Message, Origin, encode, headers_of, origin_of
 from schemas.topics import ACCOUNTS, CHECKOUTS, DEAD_LETTERS, PEOPLE, PRODUCTS, SUBSCRIBERS, Topic
 from streams.engine import Decision, Incoming, Outgoing
-from streams.resolve.rules import accounts, checkouts, products, profiles, subscribers
+from streams.resolve.rules import accounts, checkouts, products, profiles, subscribers, way
 from streams.resolve.rules.change import Change, Send, Store
 from streams.resolve.tables import Account, Checkout, Product, Profile, Row, Subscription, read_row, write_row
 
@@ -107,7 +107,7 @@ class Agent:
         try:
             message = self._decoder.decode(record.value, record.headers)
             change = self._rule(found, key, message, self._store_of(store_in(record.value) or ""))
-            decision = self._decision(record, change)
+            decision = self._decision(record, message, change)
         except Reject as failure:
             return Decision(send=[self._dead_letter(record, failure)])
         if change.note:
@@ -115,23 +115,32 @@ class Agent:
             log.debug("resolve.note", topic=self.topic.name, key=key, note=change.note)
         return decision
 
-    def _decision(self, record: Incoming, change: Change[Any]) -> Decision:
+    def _decision(self, record: Incoming, message: Message, change: Change[Any]) -> Decision:
         """Raises Reject where Kafka would not take a part of it."""
         origin = _origin(record)
-        messages = [(s, self._placed(s, record.offset)) for s in change.sends]
-        sends = [Outgoing(self._prefix + s.topic.name, s.key.encode(), encode(m), headers_of(m, origin)) for s, m in messages]
+        of_backfill = way.is_of_backfill(origin.cause, self._prefix) and not (isinstance(message, Activity) and message.live)
+        sends = []
+        for send in change.sends:
+            topic = self._prefix + way.topic_of(send, change.row, of_backfill=of_backfill).name
+            sent = self._stamped(send, record.offset, of_backfill=of_backfill)
+            sends.append(Outgoing(topic, send.key.encode(), encode(sent), headers_of(sent, origin)))
         row = None if change.row is None else write_row(replace(change.row, offset=record.offset))
         if len(row or b"") > RECORD_BYTES_MAX:
             raise Reject(f"its row in {self.topic.table} would become too large")
-        for sent in sends:
-            if len(sent.value or b"") > RECORD_BYTES_MAX:
-                raise Reject(f"what follows from it for {sent.topic} is too large for a record")
+        for outgoing in sends:
+            if len(outgoing.value or b"") > RECORD_BYTES_MAX:
+                raise Reject(f"what follows from it for {outgoing.topic} is too large for a record")
         return Decision(row, sends)
 
-    def _placed(self, send: Send, offset: int) -> Message:
-        """Facts about a person bear the place of the record that they follow from, so that a repetition is known by it."""
+    def _stamped(self, send: Send, offset: int, *, of_backfill: bool) -> Message:
+        """Facts about a person bear the place of the record that they follow from, so that a repetition is known by it.
+
+        An activity needs none; it bears whether it is live.
+        """
         message = send.message
-        if self.topic is PEOPLE or send.topic is not PEOPLE or not isinstance(message, PersonFact) or isinstance(message, Activity):
+        if isinstance(message, Activity):
+            return replace(message, live=not of_backfill) if self.topic is CHECKOUTS else message
+        if self.topic is PEOPLE or send.topic is not PEOPLE or not isinstance(message, PersonFact):
             return message
         return replace(message, place=offset)
 

@@ -158,6 +158,7 @@ class Profile(Row, frozen=True, omit_defaults=True):
     anonymized_ms: int = 0  # the profile with `email_id`
     stayed_ms: int = 0  # the last deletion of an account that shared that profile with one that lives
     number: int = 0  # last of the lane's commands
+    live_only: bool = False  # an anonymization is among them: no later one goes by engagement.history
     # Of rows that know no holders yet:
     pointer: str = ""
     pointer_customer: str = ""

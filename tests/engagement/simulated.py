@@ -62,6 +62,11 @@ class Project:
         found: dict[str, Any] = self._http.get("/counters", params={"project": self.store.project}).json()
         return found
 
+    def log(self) -> list[dict[str, Any]]:
+        """What was received, command by command."""
+        found = self._http.get("/log", params={"project": self.store.project}).json()
+        return [dict(zip(found["columns"], entry, strict=True)) for entry in found["entries"]]
+
     def track(self, data: bytes) -> None:
         """Somebody else sent this event."""
         auth = (self.store.api_key_id, self.store.api_secret)

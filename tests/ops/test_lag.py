@@ -78,6 +78,18 @@ def test_rates_are_what_came_and_went_between_two_samples():
     assert lag_of("fetch", tp, before, now, 3.21) == Lag("fetch", tp.topic, 0, 30, 3.2, 10.0, 25.0, 2.0, "BigCommerce")
 
 
+def test_history_waits_for_its_turn_and_hides_no_lag_of_live_commands():
+    live, history = TopicPartition("p.engagement.commands", 0), TopicPartition("p.engagement.history", 0)
+    sample = Sample(10.0, {live: 100, history: 90_000}, {live: 97, history: 0})
+    found = [lag_of("deliver", tp, sample, sample, 7.0) for tp in (live, history)]
+    assert [lag.waits_for for lag in found] == ["Engagement", "its turn: CARTSTREAM_HISTORY_RPS"]
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(tables(found))
+    rows = [line.split() for line in console.export_text().splitlines()]
+    assert ["deliver", "3"] in [row[:2] for row in rows]
+    assert ["deliver,", "history", "90,000"] in [row[:3] for row in rows]
+
+
 def test_an_age_that_could_not_be_read_is_not_known():
     tp = TopicPartition("bigcommerce.webhooks", 0)
     sample = Sample(10.0, {tp: 100}, {tp: 40})

@@ -69,7 +69,7 @@ def consumer_of(kafka: str, topic: str, slot: int = 0, **options: object) -> Bat
     return BatchConsumer(
         options={"bootstrap_servers": kafka},
         group=f"{topic}-group",
-        topics=[topic],
+        topics=[topic, *options.get("background", {})],  # type: ignore[attr-defined]
         member=str(slot),
         session_timeout_s=SESSION_S,
         **options,
@@ -195,6 +195,32 @@ async def test_one_record_that_is_not_done_does_not_stop_those_behind_it(kafka: 
         consumer.done(stuck)
         assert consumer.held(TopicPartition(topic, 0)) == 0
     assert await committed(kafka, f"{topic}-group", topic, 1) == [300]
+
+
+async def test_a_backlog_of_a_background_topic_comes_last_has_a_room_of_its_own_and_fills_no_others(kafka: str, prefix: str) -> None:
+    topic, background = f"{prefix}in", f"{prefix}background"
+    await make_topic(kafka, topic, 2)
+    await make_topic(kafka, background, 2)
+    await send(kafka, background, range(2000), 2)
+    consumer = consumer_of(kafka, topic, in_flight_max=200, background={background: 100}, commit_s=60)
+    async with running(consumer):
+        slow = await take(consumer, 200)
+        assert {record.topic for record in slow} == {background}
+        assert await consumer.take(0.1) == []
+        await send(kafka, topic, range(400), 2)
+        live = await take(consumer, 200)  # a share of 100 of each partition, as if there were no backlog
+        assert {record.topic for record in live} == {topic}
+        for record in slow:
+            consumer.done(record)
+        assert await consumer.take(0.1) == [], "done is not committed: a kill would bring all of it again"
+        await consumer.commit()
+        for record in live:
+            consumer.done(record)
+        await until(lambda: {tp.topic for tp in consumer._consumer._fetcher._records} == {topic, background})
+        turns = [await consumer.take(0.5) for _ in range(8)]
+    topics = [{record.topic for record in turn} for turn in turns if turn]
+    assert topics[0] == {topic}
+    assert {background} in topics, "done and committed: there is room again"
 
 
 async def test_what_retention_removed_unread_is_told_before_anything_behind_it_is_committed(kafka: str, prefix: str) -> None:
@@ -347,6 +373,18 @@ async def test_a_worker_that_is_back_in_time_gets_its_partitions_without_a_rebal
             await until(lambda: have_two(back, other))
             assert assigned[-1] == assigned[seen - 1]
             assert len(other_revoked) == before
+
+
+async def test_a_worker_that_is_back_with_another_topic_gets_its_partitions_too(kafka: str, prefix: str) -> None:
+    topic, added = f"{prefix}in", f"{prefix}added"
+    await make_topic(kafka, topic, 2)
+    await make_topic(kafka, added, 2)
+    await send(kafka, topic, range(10), 2)
+    await send(kafka, added, range(10), 2)
+    async with running(consumer_of(kafka, topic)) as consumer:
+        assert {record.topic for record in await take(consumer, 10)} == {topic}
+    async with running(consumer_of(kafka, topic, background={added: 100})) as consumer:
+        assert {record.topic for record in await take(consumer, 20)} == {topic, added}
 
 
 WORKER = """

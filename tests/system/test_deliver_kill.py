@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from schemas.commands import Command
+from schemas.topics import COMMANDS, HISTORY
 from simulators.process import start
 from tests.engagement.simulated import Project
 from tests.streams.deliver.world import BEGIN_MS, SESSION_S, World, anonymize, consent, event, until
@@ -30,7 +31,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PROGRAM = f"""
 import sys
 from schemas.settings import load
+from streams.deliver import tail
 from streams.deliver.app import main
+tail.RECORDS_MAX = 300
 sys.exit(main(load(), int(sys.argv[1]), {SESSION_S}))
 """
 RATE = 300  # commands a second
@@ -63,6 +66,7 @@ class Worker:
     """A deliver process in a slot, started again by `start` after it ended."""
 
     def __init__(self, world: World, slot: int) -> None:
+        """It remembers less than in production, so that kills show what has to be looked for further back."""
         settings = world.settings
         self.slot = slot
         self.environment = {
@@ -72,6 +76,7 @@ class Worker:
             "CARTSTREAM_TOPIC_PREFIX": settings.topic_prefix,
             "CARTSTREAM_PARTITIONS": str(settings.partitions),
             "CARTSTREAM_SETTLE_S": str(settings.settle_s),
+            "CARTSTREAM_HISTORY_RPS": str(settings.history_rps),
             "CARTSTREAM_SECRET_KEY": settings.secret_key.get_secret_value(),
         }
         self.start()
@@ -100,10 +105,14 @@ def workers(world: World, count: int) -> Iterator[list[Worker]]:
 
 
 class Load:
-    """Commands of many lanes at RATE: events, consents, now and then an anonymization; some records stand twice."""
+    """Commands of many lanes at RATE: events, consents, now and then an anonymization; some records stand twice.
 
-    def __init__(self, world: World, chance: random.Random) -> None:
-        self.world, self.chance = world, chance
+    `history`: how many of those that stand before the first anonymization of their lane come by engagement.history.
+    """
+
+    def __init__(self, world: World, chance: random.Random, history: float = 0.0) -> None:
+        self.world, self.chance, self.share_of_history = world, chance, history
+        self.history: dict[str, set[int]] = {f"lane{n}": set() for n in range(LANES)}  # numbers
         self.lanes: dict[str, list[Command]] = {f"lane{n}": [] for n in range(LANES)}
         self.ended = asyncio.Event()
 
@@ -118,8 +127,11 @@ class Load:
             number = len(done) + 1
             made = self.chance.choices([event, consent, anonymize], [80, 19.3, 0.7])[0](lane, number)
             done.append(made)
-            repeated = done[-5:] if self.chance.random() < 0.02 else [made]
-            sent += await self.world.send_soon(lane, *repeated)
+            if not any(one.kind == "anonymize" for one in done) and self.chance.random() < self.share_of_history:
+                self.history[lane].add(number)
+            for one in done[-5:] if self.chance.random() < 0.02 else [made]:
+                topic = HISTORY if one.number in self.history[lane] else COMMANDS
+                sent += await self.world.send_soon(lane, one, topic=topic)
             await asyncio.sleep(max(0.0, begin + n / RATE - time.monotonic()))
         await asyncio.gather(*sent)
 
@@ -130,8 +142,17 @@ class Load:
             if command.kind == "anonymize":
                 cut.append([])
             else:
-                cut[-1].append((BEGIN_MS + command.number) / 1000)
-        return [segment for segment in cut if segment]
+                cut[-1].append(time_of(command.number))
+        return cut
+
+    def may_be_refused(self, lane: str) -> set[float]:
+        """The timestamps of what came by history and stands before an anonymization."""
+        anonymized = any(command.kind == "anonymize" for command in self.lanes[lane])
+        return {time_of(number) for number in self.history[lane]} if anonymized else set()
+
+
+def time_of(number: int) -> float:
+    return (BEGIN_MS + number) / 1000
 
 
 def lane_of(profile: dict[str, Any]) -> str:
@@ -140,13 +161,19 @@ def lane_of(profile: dict[str, Any]) -> str:
 
 
 def assert_engagement_is_right(project: Project, load: Load) -> None:
-    """Each lane's profiles, from the oldest to the present one, hold the events of its segments: all, none twice, none elsewhere."""
+    """Each lane's profiles, from the oldest to the present one, hold the events of its segments: all, none twice, none elsewhere.
+
+    But for what was refused of history.
+    """
     found: dict[str, list[tuple[int, list[float]]]] = defaultdict(list)
     for profile in project.profiles():
         if profile["events"]:
             found[lane_of(profile)].append((profile["number"], sorted(one["timestamp"] for one in profile["events"])))
     for lane in load.lanes:
-        assert [timestamps for _, timestamps in sorted(found[lane])] == load.segments(lane), lane
+        held = [timestamps for _, timestamps in sorted(found[lane])]
+        refused = load.may_be_refused(lane) - {timestamp for timestamps in held for timestamp in timestamps}
+        expected = [[timestamp for timestamp in segment if timestamp not in refused] for segment in load.segments(lane)]
+        assert held == [timestamps for timestamps in expected if timestamps], lane
 
 
 async def test_after_kills_under_load_every_effect_stands_exactly_once(world: World, project: Project) -> None:
@@ -170,6 +197,34 @@ async def test_after_kills_under_load_every_effect_stands_exactly_once(world: Wo
     assert_engagement_is_right(project, load)
 
 
+async def test_after_kills_under_both_topics_nothing_of_history_is_missing_or_twice_or_after_an_anonymization(
+    world: World, project: Project
+) -> None:
+    chance = random.Random(22)
+    load = Load(world, chance, history=0.6)
+    world.settings = world.settings.model_copy(update={"history_rps": 0.5})
+    with workers(world, 1) as (worker,):
+        async with asyncio.TaskGroup() as together:
+            running = together.create_task(load.run(10))
+            kills = 0
+            await until(lambda: project.counters()["received"] > 50)
+            while not running.done():
+                await asyncio.sleep(chance.uniform(0.3, 2.5))
+                worker.kill()
+                worker.start()
+                kills += 1
+        worker.kill()  # many anonymizations are done, and history from before them waits
+        worker.environment["CARTSTREAM_HISTORY_RPS"] = "20"
+        worker.start()
+        await world.all_acknowledged(within_s=120)
+    assert kills >= 3
+    assert await world.dead_letters() == []
+    assert_engagement_is_right(project, load)
+    held = {(lane_of(profile), event["timestamp"]) for profile in project.profiles() for event in profile["events"]}
+    refused = {(lane, timestamp) for lane in load.lanes for timestamp in load.may_be_refused(lane)} - held
+    assert refused, "history waited below anonymizations"
+
+
 async def test_a_worker_that_was_stopped_for_longer_than_its_session_does_no_harm_when_it_wakes(world: World, project: Project) -> None:
     load = Load(world, random.Random(21))
     with workers(world, 2) as both:
@@ -178,10 +233,10 @@ async def test_a_worker_that_was_stopped_for_longer_than_its_session_does_no_har
             running = together.create_task(load.run(10 * SESSION_S))
             await until(lambda: project.counters()["received"] > 300)
             stopped.process.send_signal(signal.SIGSTOP)
-            before = await world.committed_each()
+            before = await world.committed_each([COMMANDS])
 
             async def is_taken_over() -> bool:
-                return all(now > then + RATE // 10 for now, then in zip(await world.committed_each(), before, strict=True))
+                return all(now > then + RATE // 10 for now, then in zip(await world.committed_each([COMMANDS]), before, strict=True))
 
             await until(is_taken_over, what="the other worker has all partitions")
             assert not running.done()

@@ -11,18 +11,23 @@ anonymization is a border of its lane alone:
 Committed is what the partition's committed offset has passed, or, where other lanes hold that back, the lane's own, which
 is committed beside it (lane_offsets.py). There is room for so many of these; borders beyond wait for either.
 
+Commands of the lane that come by engagement.history (history.py) are numbered with these. One never goes once an anonymization
+of its profile is known that is numbered above it, done or not; that is sent when no other of its lane is under way.
+
 The pauses are `settle_s`, because Engagement's answer means queued and its queues are two. What a predecessor sent last
 is not known: at most `settle_s` before the start it may have sent anything.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from typing import Literal
 
+from schemas.commands import Command
 from streams.deliver.rules import lane_offsets
-from streams.deliver.rules.pending import Pending
+from streams.deliver.rules.pending import Pending, hard_ids
 
 LANES_MAX = 10_000  # of a partition; a lane that was silent while so many others were not is forgotten, as a whole: 500 bytes each
+ANONYMIZED_MAX = 100_000  # lanes of a partition, those that were anonymized last: 500 bytes each
 
 
 @dataclass(slots=True)
@@ -63,6 +68,9 @@ class Lanes:
         self._told = dict(self._ahead)  # to commit, and not passed by the partition yet
         self._lanes: OrderedDict[str, Lane] = OrderedDict()  # the one used longest ago first
         self._borders: dict[str, Lane] = {}  # lanes that have one
+        self._anonymized: dict[str, dict[str, int]] = {}  # by lane: hard ids with the number of their last known anonymization
+        self._history: Counter[str] = Counter()  # commands of history under way, by lane
+        self._history_quiet_s = start_s  # since when none of these was sent, in any lane
 
     def remember(self, name: str, number: int, *, border: bool) -> None:
         """A record was done in an earlier life. The lane pauses where it was an anonymization."""
@@ -73,6 +81,8 @@ class Lanes:
 
     def add(self, pending: Pending) -> list[Pending] | None:
         """What may go because of it; None where it is a repetition, which is done already."""
+        if pending.border:
+            self.refuse_below(pending.lane, pending.command)
         if self._is_committed(pending.lane, pending.offset + 1):
             self.remember(pending.lane, pending.command.number, border=pending.border)
             return None
@@ -93,6 +103,33 @@ class Lanes:
             lane.border = "passed"
         else:
             lane.under_way -= 1
+
+    # History beside it
+
+    def refuse_below(self, name: str, anonymization: Command) -> None:
+        """This one is known: of what comes by history, nothing of its profile that is numbered below may go any more."""
+        numbers = self._anonymized.pop(name, {})
+        for id in hard_ids(anonymization):
+            numbers[id] = max(numbers.get(id, -1), anonymization.number)
+        self._anonymized[name] = numbers
+        if len(self._anonymized) > ANONYMIZED_MAX:
+            del self._anonymized[next(iter(self._anonymized))]
+
+    def enter(self, name: str, command: Command) -> bool:
+        """Whether a command of history may go. It is under way then, until `leave`."""
+        numbers = self._anonymized.get(name)
+        if numbers and any(command.number < numbers.get(id, -1) for id in hard_ids(command)):
+            return False
+        self._history[name] += 1
+        return True
+
+    def leave(self, name: str, now_s: float) -> list[Pending]:
+        """A command of history is no more under way; what may go because of it."""
+        self._history_quiet_s = now_s
+        self._history[name] -= 1
+        if not self._history[name]:
+            del self._history[name]
+        return self._advance(name, self._borders[name]) if name in self._borders else []
 
     def metadata(self) -> str:
         """To commit with the next offset: the lanes' own, as far as there is room.
@@ -134,11 +171,11 @@ class Lanes:
         if lane.border == "none" and lane.waiting:
             lane.border = "closed"
             self._borders[name] = lane
-        if lane.border != "closed" or not self._is_committed(name, lane.waiting[0].offset):
+        if lane.border != "closed" or self._history[name] or not self._is_committed(name, lane.waiting[0].offset):
             return []
         lane.border = "sent"
         border = lane.waiting[0]
-        border.at_s = max(lane.open_s, lane.quiet_s + self._settle_s)
+        border.at_s = max(lane.open_s, max(lane.quiet_s, self._history_quiet_s) + self._settle_s)
         return [border]
 
     def _go(self, lane: Lane, pending: Pending) -> list[Pending]:

@@ -3,7 +3,16 @@
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
+from engagement.ids import HARD_IDS
 from schemas.commands import Command
+
+
+def hard_ids(command: Command) -> list[str]:
+    """Which profile it is for: a lane may hold commands for several, none of which shares a hard id with another."""
+    ids = orjson.loads(bytes(command.data)).get("customer_ids", {})
+    return [f"{kind}:{ids[kind]}" for kind in HARD_IDS if kind in ids]
 
 
 @dataclass(eq=False, slots=True)

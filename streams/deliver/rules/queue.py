@@ -100,6 +100,14 @@ class Queue(Generic[W]):
             batch.append(self._together.popleft())
         return batch
 
+    def has_room(self, now_s: float) -> bool:
+        """Whether all that may go now is under way, with room for more, and nothing fails."""
+        return not self.failures and self.calls < self._calls_max and self.next_s(now_s) > now_s
+
+    def not_called(self) -> None:
+        """What was cut is not sent."""
+        self.calls -= 1
+
     def answered(self) -> None:
         """A call ended with an answer."""
         self.calls -= 1

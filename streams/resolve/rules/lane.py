@@ -15,9 +15,11 @@ class Lane:
     def __init__(self, key: str, store: str, number: int) -> None:
         self.key, self.store, self.number = key, store, number
         self.sends: list[Send] = []
+        self.has_anonymization = False
 
     def add(self, kind: Literal["customers", "customers/events", "anonymize"], data: bytes, *, consent: bool = False) -> None:
         """Send one command; `data` is its final body."""
         self.number += 1
+        self.has_anonymization |= kind == "anonymize"
         command = Command(store=self.store, number=self.number, kind=kind, data=msgspec.Raw(data), consent=consent)
         self.sends.append(Send(COMMANDS, self.key, command))

@@ -52,6 +52,7 @@ class RowWork:
             anonymized_ms=self.anonymized_ms,
             stayed_ms=self.stayed_ms,
             number=self.told.lane.number,
+            live_only=self.row.live_only or self.told.lane.has_anonymization,
             pointer="",
             pointer_customer="",
             pointer_ms=0,

@@ -5,6 +5,7 @@ import pytest
 
 from engagement import commands
 from schemas.commands import Command
+from schemas.topics import HISTORY
 from tests.engagement.simulated import Project
 from tests.streams.deliver.world import World, anonymize, consent, consents, event, ids, purchases, until
 
@@ -169,9 +170,10 @@ async def test_a_second_worker_takes_over_its_share(world: World, project: Proje
             await until(world.shares, what="both have partitions")
             for lane in lanes:
                 await world.send(lane, event(lane, 3), consent(lane, 4))
+                await world.send(lane, event(lane, 2), topic=HISTORY)
             await world.all_acknowledged()
     found = project.events()
-    assert purchases(found) == sorted(f"{lane}-{n}" for lane in lanes for n in (1, 3))
+    assert purchases(found) == sorted(f"{lane}-{n}" for lane in lanes for n in (1, 2, 3))
     assert len(consents(found)) == 20
 
 

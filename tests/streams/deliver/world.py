@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import GroupCoordinatorNotAvailableError
+from aiokafka.partitioner import DefaultPartitioner
 
 from engagement import commands
 from schemas.commands import CatalogWrite, Command
@@ -18,7 +19,7 @@ from schemas.dead_letters import DeadLetter
 from schemas.records import Decoder, Message, Origin, encode, headers_of
 from schemas.settings import Settings
 from schemas.stores import Seal, Store
-from schemas.topics import CATALOG, COMMANDS, DEAD_LETTERS, STORES, group
+from schemas.topics import CATALOG, COMMANDS, DEAD_LETTERS, HISTORY, STORES, Topic, group
 from streams.deliver.app import run
 
 PARTITIONS = 2
@@ -74,7 +75,7 @@ class World:
         admin = AIOKafkaAdminClient(**kafka_options(self.settings))
         await admin.start()
         try:
-            names = [self.topic(topic.name) for topic in (COMMANDS, CATALOG, DEAD_LETTERS, STORES)]
+            names = [self.topic(topic.name) for topic in (COMMANDS, HISTORY, CATALOG, DEAD_LETTERS, STORES)]
             await admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names])
         finally:
             await admin.close()
@@ -92,14 +93,24 @@ class World:
         sealed = msgspec.structs.replace(store, api_key_id=seal.close(store.api_key_id), api_secret=seal.close(store.api_secret))
         await (await self._put(STORES.name, store.store, sealed))
 
-    async def send(self, lane: str, *messages: Command) -> None:
-        for sent in await self.send_soon(lane, *messages):
+    async def send(self, lane: str, *messages: Command, topic: Topic = COMMANDS) -> None:
+        for sent in await self.send_soon(lane, *messages, topic=topic):
             await sent
 
-    async def send_soon(self, lane: str, *messages: Command) -> list[asyncio.Future[Any]]:
+    async def send_soon(self, lane: str, *messages: Command, topic: Topic = COMMANDS) -> list[asyncio.Future[Any]]:
         """In this order; they stand on Kafka when all are awaited."""
         self.sent += len(messages)
-        return [await self._put(COMMANDS.name, lane, message) for message in messages]
+        return [await self._put(topic.name, lane, message) for message in messages]
+
+    async def flush(self) -> None:
+        """All that was sent stands on Kafka."""
+        await self._producer.flush()
+
+    def partition_of(self, lane: str) -> int:
+        """The same in every topic."""
+        partitions = list(range(PARTITIONS))
+        found: int = DefaultPartitioner()(lane.encode(), partitions, partitions)
+        return found
 
     async def write(self, *writes: CatalogWrite, product: str = "7") -> None:
         """They stand on `engagement.catalog`, in this order."""
@@ -127,7 +138,7 @@ class World:
         return sum(await self.committed_each())
 
     async def written_each(self) -> list[int]:
-        return await self.committed_each(CATALOG.name)
+        return await self.committed_each((CATALOG,))
 
     async def all_written(self, within_s: float = 60) -> None:
         """Every record of `engagement.catalog` is acknowledged."""
@@ -137,12 +148,13 @@ class World:
 
         await until(is_acknowledged, within_s, "every catalog write acknowledged")
 
-    async def committed_each(self, topic: str = COMMANDS.name) -> list[int]:
+    async def committed_each(self, topics: Sequence[Topic] = (COMMANDS, HISTORY)) -> list[int]:
         name = group(self.settings.topic_prefix, "deliver")
         consumer = AIOKafkaConsumer(**kafka_options(self.settings), group_id=name, enable_auto_commit=False)
         await consumer.start()
         try:
-            return [await consumer.committed(TopicPartition(self.topic(topic), p)) or 0 for p in range(PARTITIONS)]
+            partitions = [TopicPartition(self.topic(topic.name), p) for topic in topics for p in range(PARTITIONS)]
+            return [await consumer.committed(tp) or 0 for tp in partitions]
         finally:
             await consumer.stop()
 
@@ -182,10 +194,10 @@ class World:
         return [letter for letter in found if isinstance(letter, DeadLetter)]
 
     @contextlib.asynccontextmanager
-    async def delivering(self, slot: int = 0) -> AsyncIterator[asyncio.Task[int]]:
-        """deliver works, in this process, and ends in order."""
+    async def delivering(self, slot: int = 0, **settings: object) -> AsyncIterator[asyncio.Task[int]]:
+        """deliver works, in this process, with some `settings` of its own, and ends in order."""
         told = asyncio.Event()
-        task = asyncio.create_task(run(self.settings, slot, SESSION_S, told))
+        task = asyncio.create_task(run(self.settings.model_copy(update=settings), slot, SESSION_S, told))
         try:
             yield task
         finally:

@@ -1,6 +1,7 @@
 """A tiny Engagement: which profile each command meets, by docs/facts/engagement.md 3. Lanes may be delivered in any interleaving."""
 
 import random
+from collections.abc import Collection
 from typing import Any
 
 import orjson
@@ -8,6 +9,7 @@ import orjson
 from schemas.commands import Command
 
 HARD = ("email_id", "customer_id")
+LIVE_FIRST = 0.9  # so often no history goes while there are live commands
 Id = tuple[str, str]
 
 
@@ -45,23 +47,35 @@ class Engagement:
         self.clashes: list[Any] = []
         self._made = 0
 
-    def deliver(self, commands: list[tuple[str, Command]], seed: int = 0, *, shuffle: bool = False) -> "Engagement":
-        """Each lane in order and each number once. `shuffle` draws the order of lanes, and inside a batch; anonymizing is a border."""
+    def deliver(
+        self, commands: list[tuple[str, Command]], seed: int = 0, *, shuffle: bool = False, history: Collection[tuple[str, int]] = ()
+    ) -> "Engagement":
+        """Each lane in order and each number once. `shuffle` draws the order of lanes, and inside a batch; anonymizing is a border.
+
+        The lanes and numbers in `history` go at any time, but not below an anonymization of their profile.
+        """
         random_ = random.Random(seed)
-        last: dict[str, int] = {}
-        lanes: dict[str, list[Command]] = {}
+        last: dict[tuple[str, bool], int] = {}
+        lanes: dict[tuple[str, bool], list[Command]] = {}
         for lane, command in commands:
-            if command.number > last.get(lane, 0):
-                last[lane] = command.number
-                lanes.setdefault(lane if shuffle else "", []).append(command)
+            way = lane, (lane, command.number) in history
+            if command.number > last.get(way, 0):
+                last[way] = command.number
+                lanes.setdefault(way if shuffle else ("", False), []).append(command)
+        anonymized: dict[str, list[Command]] = {}
         while lanes:
-            lane = random_.choice(list(lanes))
+            live = [lane for lane in lanes if not lane[1]]
+            lane = random_.choice(live if live and random_.random() < LIVE_FIRST else list(lanes))
             waiting = lanes[lane]
             border = next((n for n, command in enumerate(waiting) if command.kind == "anonymize"), len(waiting))
             size = random_.randint(1, max(border, 1)) if shuffle else 1
             batch, lanes[lane] = waiting[:size], waiting[size:]
             random_.shuffle(batch)
             for command in batch:
+                if lane[1] and any(_is_from_before(command, other) for other in anonymized.get(lane[0], [])):
+                    continue
+                if command.kind == "anonymize":
+                    anonymized.setdefault(lane[0], []).append(command)
                 self._apply(command)
             if not lanes[lane]:
                 del lanes[lane]
@@ -142,3 +156,8 @@ class Engagement:
         kept.events += gone.events
         self.profiles.remove(gone)
         return kept
+
+
+def _is_from_before(command: Command, anonymization: Command) -> bool:
+    mine, theirs = (set(orjson.loads(memoryview(c.data))["customer_ids"].items()) for c in (command, anonymization))
+    return command.number < anonymization.number and any(key[0] in HARD for key in mine & theirs)

@@ -26,7 +26,7 @@ from schemas.entities import (
 )
 from schemas.keys import checkout_key, entity_key, person_hash, person_lane
 from schemas.records import Decoder, Message, Origin, encode, headers_of
-from schemas.topics import ACCOUNTS, CATALOG, CHECKOUTS, COMMANDS, DEAD_LETTERS, PRODUCTS, SUBSCRIBERS, WEBHOOKS
+from schemas.topics import ACCOUNTS, CATALOG, CHECKOUTS, COMMANDS, DEAD_LETTERS, HISTORY, PRODUCTS, SUBSCRIBERS, WEBHOOKS, Topic
 from schemas.webhooks import LookAt
 from streams.engine import Incoming
 from streams.resolve.agents import make_agents
@@ -42,7 +42,7 @@ def lane_of(email: str) -> str:
 STORE = Store(store="abc123.1", domain="my-awesome.store", currency="USD", lane_of=lane_of)
 
 
-DECODERS = {topic.name: Decoder(topic.messages) for topic in (COMMANDS, CATALOG, DEAD_LETTERS, WEBHOOKS)}
+DECODERS = {topic.name: Decoder(topic.messages) for topic in (COMMANDS, HISTORY, CATALOG, DEAD_LETTERS, WEBHOOKS)}
 
 
 class Line:
@@ -56,6 +56,7 @@ class Line:
         self.rows: dict[tuple[str, bytes], bytes] = {}
         self.commands: list[tuple[str, Command]] = []
         self.catalog: list[CatalogWrite] = []
+        self.history: set[tuple[str, int]] = set()  # lane and number of those that go by engagement.history
         self.letters: list[DeadLetter] = []
         self.looks: list[LookAt] = []
         self.random = random.Random(seed)
@@ -67,11 +68,11 @@ class Line:
         line = "" if self.one_line else key
         self.queues.setdefault((topic, line), deque()).append((offset, (key, value, headers)))
 
-    def tell(self, *messages: Message) -> "Line":
+    def tell(self, *messages: Message, cause: Topic = WEBHOOKS) -> "Line":
         """Put messages of fetch on their topics."""
         for message in messages:
             topic, key = place(message)
-            self.put(topic, key, encode(message), headers_of(message, Origin("bigcommerce.webhooks/0/1", 1)))
+            self.put(topic, key, encode(message), headers_of(message, Origin(f"{cause.name}/0/1", 1)))
         return self
 
     def run(self) -> "Line":
@@ -125,6 +126,8 @@ class Line:
         message = DECODERS[topic].decode(value, headers)
         if isinstance(message, Command):
             self.commands.append((key, message))
+            if topic == HISTORY.name:
+                self.history.add((key, message.number))
         elif isinstance(message, CatalogWrite):
             self.catalog.append(message)
         elif isinstance(message, DeadLetter):

@@ -1,12 +1,14 @@
 """Whatever a few people with few e-mails do, a project ends with what is true of them: see lives.py."""
 
 import random
+from collections.abc import Callable
 from itertools import groupby
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.topics import PAGES, WEBHOOKS
 from tests.streams.resolve.engagement import Engagement
 from tests.streams.resolve.line import Line, place
 from tests.streams.resolve.lives import KINDS, Life, Step, faults
@@ -14,9 +16,9 @@ from tests.streams.resolve.lives import KINDS, Life, Step, faults
 STEPS = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 3), st.integers(0, 2)), min_size=4, max_size=16)
 
 
-def in_true_order(life: Life, line: Line, *, killed: bool = False) -> Line:
+def in_true_order(life: Life, line: Line, *, killed: bool = False, of_backfill: Callable[[], bool] = lambda: False) -> Line:
     for _, messages in groupby(life.messages, key=place):
-        line.tell(*messages)
+        line.tell(*messages, cause=PAGES if of_backfill() else WEBHOOKS)
         while killed and (waiting := [topic for (topic, _), queue in line.queues.items() if queue]):
             line.run_killed(line.random.choice(waiting), go_on=False)
         line.run()
@@ -65,3 +67,12 @@ def test_raced_each_fact_is_with_its_person_as_far_as_is_promised(steps: list[St
     life.answer(line)
     assert line.letters == []
     assert faults(life, Engagement().deliver(line.commands, seed, shuffle=True), raced=True) == []
+
+
+@settings(max_examples=400, deadline=None)
+@given(STEPS, st.integers(0, 2**32))
+def test_with_a_part_of_it_late_by_way_of_history_each_fact_is_with_its_person_as_far_as_is_promised(steps: list[Step], seed: int):
+    life, random_ = Life(steps), random.Random(seed)
+    line = in_true_order(life, Line(seed), of_backfill=lambda: random_.random() < 0.5)
+    assert line.letters == []
+    assert faults(life, Engagement().deliver(line.commands, seed, shuffle=True, history=line.history), raced=False) == []

@@ -18,7 +18,8 @@ SETTLE_S = 5.0
 
 
 def pending(offset: int, number: int, kind: str = "customers/events", lane: str = "lane") -> Pending:
-    command = Command(store="s.1", number=number, kind=kind, data=msgspec.Raw(b"{}"))
+    data = b'{"customer_ids":{"email_id":"%b"}}' % lane.encode()
+    command = Command(store="s.1", number=number, kind=kind, data=msgspec.Raw(data))
     return Pending(None, SOURCE, offset, lane, command)
 
 
