@@ -12,7 +12,7 @@ import msgspec
 import stamina
 from prometheus_client import Counter
 
-from bigcommerce.quota import pace, wait_after_429
+from bigcommerce.quota import pace, pace_history, wait_after_429
 from schemas.failures import AccessLost, QuotaSpent, Reject, Retry, Unavailable
 
 CALLS = Counter(
@@ -82,6 +82,7 @@ class StoreApi:
         """
         async with self._at_once:
             await self._wait_for_turn()
+            began = time.monotonic()
             try:
                 async with asyncio.timeout(CALL_S_MAX):
                     response = await self._http.get(self._base + path, params=params, headers={"X-Auth-Token": self._access_token()})
@@ -89,9 +90,7 @@ class StoreApi:
                 CALLS.labels(endpoint, type(error).__name__).inc()
                 raise Unavailable(f"BigCommerce gave no answer to {endpoint} ({type(error).__name__})") from error
         CALLS.labels(endpoint, str(response.status_code)).inc()
-        gap_s = pace(response.headers)
-        if gap_s is not None:
-            self._gap_s, self._free_at = gap_s, time.monotonic() + gap_s
+        self._heed(response.headers, time.monotonic() - began)
         match response.status_code:
             case 200 if "json" in response.headers.get("content-type", ""):
                 return Answer(200, response.content, _read_at_ms(response.headers))
@@ -111,11 +110,29 @@ class StoreApi:
             case status:  # 200 that is not JSON too: a page for people, of a proxy or of a store under maintenance
                 raise Unavailable(f"BigCommerce answered {status} to {endpoint}, without JSON or for now")
 
+    def _heed(self, headers: Mapping[str, str], took_s: float) -> None:  # noqa: ARG002 - matters to history alone
+        gap_s = pace(headers)
+        if gap_s is not None:
+            self._gap_s, self._free_at = gap_s, time.monotonic() + gap_s
+
     async def _wait_for_turn(self) -> None:
         async with self._turn:
             while (wait_s := max(self._free_at, self._spent_until) - time.monotonic()) > 0:
                 await asyncio.sleep(min(wait_s, TURN_S))
             self._free_at = time.monotonic() + self._gap_s
+
+
+class HistoryApi(StoreApi):
+    """As StoreApi, for loading history: one call after another, at a pace that leaves live reads their share of the quota."""
+
+    async def get(self, endpoint: str, path: str, params: Mapping[str, str] | None = None, *, may_be_missing: bool = False) -> Answer:
+        """As `try_get`: whoever loads shows what it waits for, and so does the waiting."""
+        return await self.try_get(endpoint, path, params, may_be_missing=may_be_missing)
+
+    def _heed(self, headers: Mapping[str, str], took_s: float) -> None:
+        gap_s = pace_history(headers, took_s)
+        if gap_s is not None:
+            self._free_at = time.monotonic() + gap_s
 
 
 def _wait(error: Exception) -> bool | float:

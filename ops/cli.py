@@ -33,6 +33,12 @@ def before_each() -> None:
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
+EVENTS = typer.Option(
+    metavar="all|none|since=DATE",
+    help="Which orders of the past make their purchases in Engagement, by the time when they were made: all if not said, later as before.",
+)
+
+
 def _end(code: int) -> None:
     raise typer.Exit(code)
 
@@ -51,7 +57,7 @@ def demo(
 
 @app.command()
 def up() -> None:
-    """Run everything on this machine: ingest and the three stages, with an embedded Kafka where CARTSTREAM_KAFKA is not set."""
+    """Run everything on this machine: ingest, upkeep and the three stages, with an embedded Kafka where CARTSTREAM_KAFKA is not set."""
     from ops import environment
     from ops.up import main
 
@@ -70,9 +76,12 @@ def ingest() -> None:
 
 @app.command()
 def worker(
-    stage: Annotated[Literal["fetch", "resolve", "deliver"], typer.Argument(help="The stage to work for.")],
+    stage: Annotated[
+        Literal["upkeep", "fetch", "resolve", "deliver"],
+        typer.Argument(help="The stage to work for; `upkeep` loads history.", metavar="STAGE"),
+    ],
 ) -> None:
-    """Run one worker of a stage; start more of them, up to the number of partitions, where the stage's lag grows."""
+    """Run one worker of upkeep or of a stage; start more of them, up to the number of partitions, where its lag grows."""
     from ops import environment
     from ops.worker import main
 
@@ -104,13 +113,15 @@ def store_add(
     shared_project: Annotated[
         bool, typer.Option("--shared-project", help="Other stores go to the project, too: ids bear the store's hash, for good.")
     ] = False,
+    load: Annotated[bool, typer.Option("--backfill/--no-backfill", help="Load the store's history, if it was never asked for.")] = True,
+    events: Annotated[str, EVENTS] = "all",
 ) -> None:
     """Add a store by its own API account, or mend one that is there: checks both keys, creates the webhooks. Safe to repeat."""
     from ops import environment
     from ops.stores import Wanted, add, read_secrets
 
     wanted = Wanted(store_hash, engagement_url, project, hooks, read_secrets(secrets), shared_project)
-    _end(add(environment.load(), wanted))
+    _end(add(environment.load(), wanted, events if load else None))
 
 
 @store_app.command("list")
@@ -120,6 +131,23 @@ def store_list(as_json: AsJson = False) -> None:
     from ops.stores import list_stores
 
     _end(list_stores(environment.load(), as_json))
+
+
+@app.command()
+def backfill(
+    store: Annotated[str | None, typer.Argument(metavar="STORE", help="The store's hash; may be left out with --status.")] = None,
+    only: Annotated[list[str] | None, typer.Option(metavar="customers|subscribers|orders", help="Load that only; may be repeated.")] = None,
+    since: Annotated[str, typer.Option(metavar="DATE", help="Load only what was modified from then on (UTC).")] = "",
+    restart: Annotated[bool, typer.Option("--restart", help="Begin anew, whatever was loaded before.")] = False,
+    events: Annotated[str, EVENTS] = "",
+    status: Annotated[bool, typer.Option("--status", help="Show how far it is, and what it waits for.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Load a store's history: customers, subscribers, orders. Goes on where it stopped; safe to repeat, and to interrupt."""
+    from ops import environment
+    from ops.backfill import Wanted, main
+
+    _end(main(environment.load(), store, Wanted(tuple(only or ()), since, events, restart), status=status, as_json=as_json))
 
 
 @app.command()

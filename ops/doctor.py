@@ -14,9 +14,10 @@ from bigcommerce.webhooks import HOOK_SCOPES
 from engagement.access import check_catalogs, check_key, check_permission_to_read_events
 from ops import environment, output
 from ops.exits import DONE, FAILED, NOT_REACHABLE
-from ops.stores import destination, opened_directory
+from ops.stores import destination
 from ops.topics import check_topics, refusal
 from schemas.connection import admin_client
+from schemas.directory import opened_directory
 from schemas.failures import Failure, Reject, Retry, WrongSetting
 from schemas.settings import Settings
 from schemas.stores import Store

@@ -1,4 +1,4 @@
-"""`lag`: how far each stage is behind, by asking Kafka alone."""
+"""`lag`: how far each stage is behind, and how far history is loaded, by asking Kafka alone."""
 
 import asyncio
 import contextlib
@@ -14,6 +14,8 @@ from rich.live import Live
 from rich.text import Text
 
 from ops import output
+from ops.backfill import Status, following
+from ops.backfill import table as table_of_backfills
 from ops.exits import DONE
 from schemas.connection import admin_client, consumer, partitions_of
 from schemas.settings import Settings
@@ -21,17 +23,21 @@ from schemas.topics import HISTORY, STAGES, group
 
 SAMPLE_S = 2.0  # stages commit about once a second: a shorter sample would see none or two
 OLDEST_S_MAX = 5.0
+BACKFILL = "backfill"
 WAITS_FOR = {"fetch": "BigCommerce", "resolve": "processor", "deliver": "Engagement"}
 HISTORY_WAITS_FOR = "its turn: CARTSTREAM_HISTORY_RPS"
 
 
 @dataclass(frozen=True)
 class Lag:
-    """One partition as its stage sees it. A None is not known; rates are records a second."""
+    """One partition as its stage sees it. A None is not known; rates are records a second.
+
+    Or a backfill that is not done: `topic` is `{s}/{resource}`, without a partition; `records` are the entities that are left to load.
+    """
 
     stage: str
     topic: str
-    partition: int
+    partition: int | None
     records: int  # written and not yet committed
     seconds: float | None  # age of the first of them; None where it could not be read in time
     rate_in: float
@@ -121,6 +127,21 @@ def lag_of(stage: str, tp: TopicPartition, before: Sample, now: Sample, age_s: f
     )
 
 
+def lag_of_backfill(status: Status) -> Lag:
+    """What is left of it; at least one while nobody knows how much."""
+    return Lag(
+        stage=BACKFILL,
+        topic=f"{status.store}/{status.resource}",
+        partition=None,
+        records=max(1, (status.total or 0) - status.loaded),
+        seconds=None,
+        rate_in=0.0,
+        rate_out=status.rate,
+        clear_in_s=status.clear_in_s,
+        waits_for=status.waits_for or "BigCommerce",
+    )
+
+
 def is_history(topic: str) -> bool:
     """Whether it is what deliver sends slowly, which its own row of the table shows: it says nothing of live commands."""
     return topic.endswith(HISTORY.name)
@@ -156,27 +177,35 @@ async def behind(settings: Settings) -> AsyncIterator[Gauge]:
 
 
 async def _run(settings: Settings, as_json: bool, watch: bool) -> None:
-    async with behind(settings) as gauge:
-        found = await gauge.measure()
+    async with behind(settings) as gauge, following(settings) as follower:
+
+        async def measure() -> tuple[list[Lag], list[Status]]:
+            found = await gauge.measure()
+            await follower.look()
+            loads = follower.under_way()
+            return found + [lag_of_backfill(status) for status in loads], loads
+
+        found, loads = await measure()
         if not watch:
-            output.show_json([asdict(lag) for lag in found]) if as_json else output.show(tables(found))
+            output.show_json([asdict(lag) for lag in found]) if as_json else output.show(tables(found, loads))
             return
         screen = output.console()
         with Live(console=screen, auto_refresh=False) if screen.is_terminal and not as_json else contextlib.nullcontext() as live:
             while True:
                 if live:
-                    live.update(tables(found), refresh=True)
+                    live.update(tables(found, loads), refresh=True)
                 elif as_json:
                     output.show_json_line([asdict(lag) for lag in found])
                 else:
-                    output.show(tables(found))
+                    output.show(tables(found, loads))
                 await asyncio.sleep(SAMPLE_S)
-                found = await gauge.measure()
+                found, loads = await measure()
 
 
-def tables(found: Sequence[Lag]) -> Group:
-    """Two tables: the stages, and below them the partitions that are behind."""
+def tables(found: Sequence[Lag], loads: Sequence[Status] = ()) -> Group:
+    """The stages; below them the partitions that are behind, and the backfills that are not done."""
     stages: dict[str, list[Lag]] = defaultdict(list)
+    found = [lag for lag in found if lag.stage != BACKFILL]
     for lag in found:
         stages[f"{lag.stage}, history" if is_history(lag.topic) else lag.stage].append(lag)
     totals = [(stage, *_cells(lags), _first(lag.waits_for for lag in lags)) for stage, lags in stages.items()]
@@ -187,6 +216,8 @@ def tables(found: Sequence[Lag]) -> Group:
         parts += [Text(), output.table(("stage", "topic", "partition", *columns), rows)]
     else:
         parts += [Text(), Text("Nothing is behind.")]
+    if loads:
+        parts += [Text(), table_of_backfills(loads)]
     return Group(*parts)  # type: ignore[arg-type]
 
 

@@ -11,7 +11,21 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-NUMBERS = {"partitions", "replication", "partition", "records", "seconds", "in/s", "out/s", "clear in", "times", "behind"}
+NUMBERS = {
+    "partitions",
+    "replication",
+    "partition",
+    "records",
+    "seconds",
+    "in/s",
+    "out/s",
+    "clear in",
+    "times",
+    "behind",
+    "loaded",
+    "of",
+    "a second",
+}
 
 
 def say(line: str) -> None:

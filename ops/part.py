@@ -22,6 +22,10 @@ def run(name: str, settings: Settings, slot: int) -> int:
             from ingest.app import main as ingest
 
             return ingest(settings)
+        case "upkeep":
+            from ingest.upkeep import main as upkeep
+
+            return upkeep(settings, slot)
         case "fetch":
             from streams.fetch.app import main as fetch
 

@@ -8,7 +8,7 @@ import re
 import secrets as randomness
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -17,10 +17,10 @@ import msgspec
 
 from bigcommerce.hooks import HookChanges, StoreInformation, check_scopes, ensure_hooks, read_store, store_client
 from engagement.access import check_key
-from ops import output
+from ops import backfill, output
 from ops.exits import DONE
 from schemas.connection import kafka_options, producer
-from schemas.directory import Directory
+from schemas.directory import Directory, opened_directory
 from schemas.failures import WrongSetting
 from schemas.records import Message, Origin, encode, headers_of
 from schemas.settings import Settings, safe_url
@@ -50,10 +50,10 @@ class Wanted:
     shared: bool = False
 
 
-def add(settings: Settings, wanted: Wanted) -> int:
-    """The command: the store is in the directory and its hooks stand. Safe to repeat.
+def add(settings: Settings, wanted: Wanted, events: str | None) -> int:
+    """The command: the store is in the directory, its hooks stand and its history is asked for. Safe to repeat.
 
-    Raises WrongSetting, AccessLost, Reject, Unavailable.
+    `events` as of `backfill`; None loads no history. Raises WrongSetting, AccessLost, Reject, Unavailable.
     """
     if not re.fullmatch(r"[a-z0-9]+", wanted.hash):
         raise WrongSetting(f"HASH: {wanted.hash!r} is not a store hash: small letters and digits, as in store-HASH.mybigcommerce.com")
@@ -65,8 +65,11 @@ def add(settings: Settings, wanted: Wanted) -> int:
         raise WrongSetting(f"--engagement-url: {error}") from None
     if wanted.hooks and not settings.public_url:
         raise WrongSetting("CARTSTREAM_PUBLIC_URL: is not set; hooks need the address that BigCommerce reaches ingest at (or --no-hooks)")
+    if events is not None:
+        backfill.backfill_of(wanted.hash, backfill.Wanted(events=events))  # raises for a wrong option, before anything is done
     with _alone(settings.data):
         store, changes = asyncio.run(add_store(settings, wanted))
+    loads = events is not None and asyncio.run(backfill.begin(settings, store.store, events))
     output.say(f"{store.domain} ({store.currency}) is the store {store.store}; its people go to the project {store.project}.")
     if changes:
         counts = f"{len(changes.created)} created, {len(changes.mended)} mended, {len(changes.kept)} were there"
@@ -75,6 +78,9 @@ def add(settings: Settings, wanted: Wanted) -> int:
         )
     else:
         output.say("Its hooks were left alone: only what they send reaches cartstream.")
+    if loads:
+        output.say(backfill.CAMPAIGNS if events == "all" else "Its history is loaded now.")
+        output.say(f"`cartstream backfill {wanted.hash} --status` shows how far it is.")
     print(store.store)
     return DONE
 
@@ -190,17 +196,6 @@ def _alone(data: Path) -> Iterator[None]:
     with open(data / "stores.lock", "w") as mutex:
         fcntl.flock(mutex, fcntl.LOCK_EX)
         yield
-
-
-@contextlib.asynccontextmanager
-async def opened_directory(settings: Settings) -> AsyncIterator[Directory]:
-    """The directory, read to its end. Raises WrongSetting, Unavailable."""
-    directory = Directory(settings)
-    await directory.start()
-    try:
-        yield directory
-    finally:
-        await directory.stop()
 
 
 def list_stores(settings: Settings, as_json: bool) -> int:

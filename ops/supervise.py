@@ -107,7 +107,7 @@ class Child:
 
 
 def part(name: str, environment: dict[str, str], slot: Slot | None = None, log_file: Path | None = None) -> Child:
-    """A part of ours (ingest, fetch, resolve, deliver) as a child, which holds the slot with us."""
+    """A part of ours (ingest, upkeep, fetch, resolve, deliver) as a child, which holds the slot with us."""
     number, inherits = (slot.number, [slot.lock]) if slot else (0, [])
     return Child(name, [sys.executable, "-P", "-m", "ops.part", name, str(number)], environment, inherits, log_file)
 

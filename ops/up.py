@@ -10,7 +10,7 @@ from ops.embedded_kafka import EmbeddedKafka, KafkaUnavailable
 from ops.topics import create_topics, refusal
 from schemas.failures import WrongSetting
 from schemas.settings import Settings
-from schemas.topics import STAGES
+from schemas.topics import WORKERS
 
 log = structlog.get_logger()
 WATCH_KAFKA_S = 1.0
@@ -20,7 +20,7 @@ def main(settings: Settings) -> int:
     """Runs until told to end. Raises WrongSetting, Unavailable."""
     logs.configure(part="up")
     with contextlib.ExitStack() as held:
-        claimed = [slots.claim(settings.data, stage, settings.slot) for stage in STAGES]
+        claimed = [slots.claim(settings.data, stage, settings.slot) for stage in WORKERS]
         for slot in claimed:
             held.callback(slot.release)
         kafka = held.enter_context(embedded_kafka(settings)) if environment.embedded(settings) else None

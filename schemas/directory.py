@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+from collections.abc import AsyncIterator
 
 import structlog
 from aiokafka import TopicPartition
@@ -106,3 +107,14 @@ class Directory:
                 raise
             log.error("a store cannot be opened", offset=record.offset, reason=str(error))
         self._changed.set()
+
+
+@contextlib.asynccontextmanager
+async def opened_directory(settings: Settings) -> AsyncIterator[Directory]:
+    """The directory, read to its end. Raises WrongSetting, Unavailable."""
+    directory = Directory(settings)
+    await directory.start()
+    try:
+        yield directory
+    finally:
+        await directory.stop()

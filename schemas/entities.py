@@ -77,6 +77,7 @@ class OrderState(EntityState, frozen=True, kw_only=True):
     """An order, lines included. Key `{s}/{cart_id}`, without a cart `{s}/order-{id}`."""
 
     name: ClassVar[str] = "order-state"
+    events_from_ms: int = 0  # created before: it makes no purchase (`backfill --events`)
 
 
 class ProductState(EntityState, frozen=True, kw_only=True):
@@ -112,3 +113,4 @@ class Page(Message, frozen=True, kw_only=True):
     brand_names: dict[str, str] = {}  # of products: brand id to its name
     category_paths: dict[str, list[str]] = {}  # of products: as ProductState has them
     left_out: list[str] = []  # ids of entities of the page that are too large for a record
+    events_from_ms: int = 0  # orders created before make no purchase (`backfill --events`)

@@ -49,17 +49,6 @@ class Deployment(Message, frozen=True, kw_only=True):
     person_key: str  # sealed, base64: the key of `{h}`
 
 
-class Backfill(Message, frozen=True, kw_only=True):
-    """How far the history of one resource of a store is loaded. Key `{s}`."""
-
-    name: ClassVar[str] = "backfill"
-    store: str
-    resource: str
-    run: str
-    page: int
-    done: bool = False
-
-
 class Seal:
     """Encrypts and opens secrets with the deployment's CARTSTREAM_SECRET_KEY."""
 

@@ -5,6 +5,7 @@ All topics have the same number of partitions, so that records with the same key
 
 from dataclasses import dataclass
 
+from schemas.backfills import Backfill, BackfillProgress
 from schemas.commands import CatalogWrite, Command
 from schemas.dead_letters import DeadLetter
 from schemas.entities import (
@@ -21,7 +22,7 @@ from schemas.entities import (
 )
 from schemas.people import AccountGone, AccountSeen, Activity, EmailTaken, SubscriptionGone, SubscriptionSeen
 from schemas.records import Message
-from schemas.stores import Backfill, Deployment, Store
+from schemas.stores import Deployment, Store
 from schemas.webhooks import LookAt, WebhookReceived
 
 DAY_MS = 24 * 60 * 60 * 1000
@@ -80,7 +81,9 @@ WAITING_IDS = Topic("bigcommerce.waiting", "{s}/{resource}/{id}", (WebhookReceiv
 WAITING_COMMANDS = Topic("engagement.waiting", "the lane: {project}/{h} or {s}/{cart_id}", (Command,), "deliver", "deliver")
 DEAD_LETTERS = Topic("dead-letters", "the key of what failed", (DeadLetter,), "all", "people")
 STORES = Topic("stores", "{s}, or `deployment`", (Store, Deployment), "store commands", "all", compacted=True)
-BACKFILLS = Topic("backfills", "{s}", (Backfill,), "backfill", "all", compacted=True)
+BACKFILLS = Topic(
+    "backfills", "{s}, or {s}/{resource}", (Backfill, BackfillProgress), "backfill commands, upkeep", "upkeep, all commands", compacted=True
+)
 
 TOPICS = (
     WEBHOOKS,
@@ -107,7 +110,10 @@ STAGES = {
     "deliver": (COMMANDS, HISTORY, CATALOG),
 }
 
+# The parts that run as workers, each in a slot and in a consumer group of its own.
+WORKERS = ("upkeep", *STAGES)
 
-def group(prefix: str, stage: str) -> str:
-    """The consumer group of a stage."""
-    return f"{prefix}cartstream-{stage}"
+
+def group(prefix: str, worker: str) -> str:
+    """The consumer group of a stage, or of upkeep."""
+    return f"{prefix}cartstream-{worker}"

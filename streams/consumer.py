@@ -12,7 +12,6 @@
 
 import asyncio
 import contextlib
-import time
 import zlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -25,6 +24,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, KafkaTimeoutError
 
 from schemas.failures import Unavailable
+from schemas.membership import Heartbeat
 from streams.offsets import heed_group_errors
 
 log = structlog.get_logger()
@@ -108,7 +108,6 @@ class BatchConsumer:
         self._committing = asyncio.Lock()
         self._room = asyncio.Event()
         self._failure: Exception | None = None
-        self._heartbeat_at = time.monotonic()
 
     async def start(self) -> None:
         """Connected; records come as soon as the group has given us partitions. Raises KafkaError."""
@@ -119,18 +118,7 @@ class BatchConsumer:
             await self._consumer.stop()
             raise
         heed_group_errors(self._consumer)
-        # aiokafka (0.14, pinned) tells nobody when its last good heartbeat was; it looks the method up at each beat.
-        coordinator = self._consumer._coordinator  # noqa: SLF001
-        beat = coordinator._do_heartbeat  # noqa: SLF001
-
-        async def timed_beat() -> bool:
-            sent_at = time.monotonic()  # not the answer's time: the broker counts from when it was asked
-            good: bool = await beat()
-            if good:
-                self._heartbeat_at = sent_at
-            return good
-
-        coordinator._do_heartbeat = timed_beat  # noqa: SLF001
+        self._heartbeat = Heartbeat(self._consumer)
         self._consumer.subscribe(topics=self._topics, listener=_Listener(self))
         self._ticking = asyncio.create_task(self._commit_now_and_then())
 
@@ -242,7 +230,7 @@ class BatchConsumer:
         The broker gives partitions away a session time-out after the last heartbeat. A call takes at most a third of
         that, so it must start within the first half. A process that was stopped and wakes finds its heartbeat old.
         """
-        return time.monotonic() - self._heartbeat_at > self._fence_s
+        return self._heartbeat.age_s > self._fence_s
 
     async def _commit_now_and_then(self) -> None:
         while True:
@@ -266,7 +254,7 @@ class BatchConsumer:
         self._open.clear()
 
     def _assign(self, assigned: frozenset[TopicPartition]) -> None:
-        self._heartbeat_at = time.monotonic()  # the broker has just answered that we are a member
+        self._heartbeat.joined()
         # A task of its own: aiokafka starts the heartbeats only when its listener has returned.
         self._opening = asyncio.create_task(self._open_partitions(assigned))
 

@@ -13,14 +13,14 @@ from aiokafka.admin import AIOKafkaAdminClient
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
-from ops import environment, slots, stores, supervise
+from ops import backfill, environment, slots, stores, supervise
 from ops.embedded_kafka import EmbeddedKafka, free_port
 from ops.topics import create_topics
 from schemas.connection import admin_client
 from schemas.failures import Unavailable
 from schemas.settings import Settings
 from schemas.settings import load as load_settings
-from schemas.topics import STAGES, group
+from schemas.topics import WORKERS, group
 from simulators import process
 
 PROJECT = "11111111-2222-3333-4444-555555555555"
@@ -72,8 +72,11 @@ class Deployment:
             yield
 
     @contextlib.asynccontextmanager
-    async def parts(self) -> AsyncIterator[None]:
-        """The topics, ingest and the three stages; one store with its hooks. Returns when ingest is ready."""
+    async def parts(self, events: str | None = "all") -> AsyncIterator[None]:
+        """The topics and all parts; one store with its hooks, whose history is loaded with these `events`, None: not at all.
+
+        Returns when ingest is ready.
+        """
         key = {"id": "key", "secret": secrets.token_urlsafe(16)}
         self.engagement.post("/_sim/projects", json={"token": PROJECT, "keys": [key]}).raise_for_status()
         await create_topics(self.settings)
@@ -82,15 +85,17 @@ class Deployment:
         file.write_bytes(orjson.dumps({"access_token": token, "api_key_id": key["id"], "api_secret": key["secret"]}))
         wanted = stores.Wanted(HASH, self._engagement_url, PROJECT, True, stores.read_secrets(str(file)))
         file.unlink()
-        await stores.add_store(self.settings, wanted)
+        store, _ = await stores.add_store(self.settings, wanted)
         seen = self.environment()
-        claimed = [slots.claim(self.folder, stage, None) for stage in STAGES]
+        claimed = [slots.claim(self.folder, stage, None) for stage in WORKERS]
         self.children = {"ingest": supervise.part("ingest", seen, log_file=self.log_file("ingest"))}
         self.children |= {s.stage: supervise.part(s.stage, seen, s, self.log_file(s.stage)) for s in claimed}
         told = asyncio.Event()
         lives = asyncio.create_task(supervise.watch_over(list(self.children.values()), told))
         try:
             await self._ready(lives)
+            if events is not None:
+                await backfill.begin(self.settings, store.store, events)
             yield
         finally:
             told.set()
@@ -116,7 +121,7 @@ class Deployment:
         }
 
     async def _ready(self, lives: asyncio.Task[int]) -> None:
-        """Returns when ingest takes webhooks and every stage has its partitions. Raises Unavailable naming the part that does not start."""
+        """Returns when ingest takes webhooks and all workers have partitions. Raises Unavailable naming a part that does not start."""
         deadline, late = time.monotonic() + READY_S_MAX, "ingest"
         async with httpx.AsyncClient(timeout=2) as client, admin_client(self.settings) as admin:
             while not lives.done() and time.monotonic() < deadline:
@@ -129,7 +134,7 @@ class Deployment:
 
     async def _not_ready(self, client: httpx.AsyncClient, admin: AIOKafkaAdminClient) -> str:
         """A part that is not ready, "" when all are."""
-        for stage in STAGES:
+        for stage in WORKERS:
             # One group a request: aiokafka 0.14 cannot read an answer about several.
             [answer] = await admin.describe_consumer_groups([group("", stage)])
             if answer.groups[0][2] != "Stable":

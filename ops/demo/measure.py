@@ -9,16 +9,17 @@ import orjson
 
 from schemas.commands import Command
 from schemas.connection import read_topic
-from schemas.records import Decoder, origin_of
+from schemas.records import Decoder, Origin, origin_of
 from schemas.settings import Settings
-from schemas.topics import ACCOUNTS, CHECKOUTS, COMMANDS, DEAD_LETTERS, PEOPLE, SUBSCRIBERS, WEBHOOKS
+from schemas.topics import ACCOUNTS, CHECKOUTS, COMMANDS, DEAD_LETTERS, HISTORY, PAGES, PEOPLE, SUBSCRIBERS, WEBHOOKS
 from schemas.webhooks import WebhookReceived
 
+DECIDED = (ACCOUNTS, CHECKOUTS, SUBSCRIBERS, PEOPLE, COMMANDS, HISTORY)
 PLACE = ("name", "ids", "event_type", "timestamp")
 
 
 async def unread_s(settings: Settings) -> float:
-    """The longest time, in seconds, that something in the shop stood before we had read it and decided what follows from it.
+    """The longest time, in seconds, that something new in the shop stood before we had read it and decided what follows from it.
 
     From a webhook's own time to its receipt, and from there to the last record that it caused.
     """
@@ -27,14 +28,31 @@ async def unread_s(settings: Settings) -> float:
         webhook = Decoder(WEBHOOKS.messages).decode(record.value, record.headers)
         if isinstance(webhook, WebhookReceived):
             told_s = max(told_s, webhook.received_at_ms / 1000 - orjson.loads(webhook.body)["created_at"])
-    for topic in (ACCOUNTS, CHECKOUTS, SUBSCRIBERS, PEOPLE, COMMANDS):
+    for topic in DECIDED:
         decoder = Decoder(topic.messages)
         for record in await read_topic(settings, topic.name):
             if not getattr(decoder.decode(record.value, record.headers), "told", True):
                 continue  # found missing: looked for twice, on purpose
             origin = origin_of(record.topic, record.partition, record.offset, record.timestamp, record.headers)
+            if of_history(settings, origin):
+                continue
             caused_s = max(caused_s, (record.timestamp - origin.observed_at_ms) / 1000)
     return told_s + caused_s
+
+
+async def history_known_s(settings: Settings) -> float:
+    """When the last thing that follows from a page of a backfill was decided, UNIX seconds; 0 where none was loaded."""
+    last_s = 0.0
+    for topic in DECIDED:
+        for record in await read_topic(settings, topic.name):
+            if of_history(settings, origin_of(record.topic, record.partition, record.offset, record.timestamp, record.headers)):
+                last_s = max(last_s, record.timestamp / 1000)
+    return last_s
+
+
+def of_history(settings: Settings, origin: Origin) -> bool:
+    """Whether a page of a backfill is the cause."""
+    return origin.cause.startswith(f"{settings.topic_prefix}{PAGES.name}/")
 
 
 async def dead_letters(settings: Settings) -> int:
@@ -45,7 +63,7 @@ async def dead_letters(settings: Settings) -> int:
 class Accepted:
     """`waited_ms`: for each command, ms from the receipt of the webhook that caused it to Engagement's first acceptance.
 
-    What follows an anonymization in its lane waits on purpose and is not in it. `never`: commands that were never accepted.
+    What follows an anonymization in its lane waits on purpose and is not in it, nor is history. `never`: commands that were never accepted.
     """
 
     waited_ms: list[int]
@@ -74,7 +92,7 @@ async def accepted(settings: Settings, entries: Iterable[dict[str, Any]], since_
         at_ms = first.get(_place(command.kind, data["customer_ids"], data.get("event_type"), stamp))
         if at_ms is None:
             never += 1
-        elif record.key not in held_back:
+        elif record.key not in held_back and not of_history(settings, origin):
             waited.append(at_ms - origin.observed_at_ms)
     return Accepted(waited, never)
 

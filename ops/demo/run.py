@@ -12,16 +12,21 @@ from rich.console import Console
 from rich.text import Text
 
 from ops import output
-from ops.demo.compare import Row, compare
+from ops.backfill import following
+from ops.demo.compare import Past, Row, compare
 from ops.demo.deployment import HASH, PROJECT, Deployment
-from ops.demo.measure import accepted, dead_letters, percentile, unread_s
+from ops.demo.measure import accepted, dead_letters, history_known_s, percentile, unread_s
 from ops.demo.shop_life import ShopLife
 from ops.demo.trouble import OtherApp, cause_trouble
 from ops.exits import DONE, FAILED
 from ops.lag import Gauge, behind
 from schemas.settings import load as load_settings
 
+PAST = (320, 310, 300, 200, 100)  # days ago: brands and categories, products, accounts came, subscribers, orders
+PAST_PEOPLE = 400
+DAY_MS = 24 * 60 * 60 * 1000
 ACTIONS_A_TICK, TICK_S = 6, 0.25
+SETTLE_S = 5.0  # from the last page's being on Kafka to everything about it being decided
 REST_S_MAX = 180.0  # for everything to reach Engagement once nothing happens any more
 QUIET_LOOKS = 3  # looks in a row that find nothing left to do
 SHOWN_MAX = 5  # differences shown of each row
@@ -29,7 +34,10 @@ SHOWN_MAX = 5  # differences shown of each row
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run ends with. Latency is from a webhook's receipt to Engagement's acceptance, None where nothing was accepted."""
+    """What a run ends with. Latency is from a webhook's receipt to Engagement's acceptance, None where nothing was accepted.
+
+    `loaded` of the shop's past, in `loaded_in_s` from its first page to the last decision about it, while the shop lived on.
+    """
 
     seconds: int
     seed: int
@@ -38,6 +46,8 @@ class Summary:
     api_calls: int
     api_calls_per_1000_webhooks: float
     commands: int
+    loaded: int
+    loaded_in_s: float
     latency_p50_ms: int | None
     latency_p99_ms: int | None
     came_to_rest: bool
@@ -71,30 +81,47 @@ def main(seconds: int, seed: int | None, as_json: bool) -> int:
 
 
 async def _live(deployment: Deployment, seconds: int, seed: int, talk: Console) -> Summary:
+    life = ShopLife(seed)
+    await asyncio.to_thread(live_before, deployment, life)
     async with deployment.parts():
         progress = Progress(deployment, talk, seconds)
-        summary = await live(deployment, seconds, seed, progress.show)
+        summary = await live(deployment, life, seconds, progress.show)
         progress.end()
         return summary
 
 
+def live_before(deployment: Deployment, life: ShopLife) -> None:
+    """The shop has a past, of which nobody was told."""
+    for days, actions in zip(PAST, life.past(PAST_PEOPLE), strict=True):
+        deployment.shop.put("/_sim/knobs", json={"clock_offset_ms": -days * DAY_MS}).raise_for_status()
+        life.learn(deployment.shop.post("/_sim/actions", json=actions).raise_for_status().json())
+    deployment.shop.put("/_sim/knobs", json={"clock_offset_ms": 0}).raise_for_status()
+
+
 async def live(
     deployment: Deployment,
+    life: ShopLife,
     seconds: int,
-    seed: int,
     watch: Callable[[int, int | None], Awaitable[None]],
 ) -> Summary:
-    """The shop lives for `seconds`, comes to rest and is compared.
+    """The shop lives for `seconds` while its past is loaded, comes to rest and is compared.
 
     `watch` is awaited at every tick, with how many things happened and, once the shop is quiet, how many records are left.
     """
     cause_trouble(deployment)
-    other_app = OtherApp(deployment, seed)
-    life, began = ShopLife(seed), time.monotonic()
-    while time.monotonic() - began < seconds:
-        await asyncio.to_thread(other_app.act)
-        await tick(deployment, life)
-        await watch(sum(life.happened.values()), None)
+    other_app, began_s = OtherApp(deployment, life.seed), time.time()
+    began = time.monotonic()
+    async with following(deployment.settings) as follower:
+        loaded_at: float | None = None
+        while time.monotonic() - began < seconds:
+            await asyncio.to_thread(other_app.act)
+            await tick(deployment, life)
+            await watch(sum(life.happened.values()), None)
+            await follower.look()
+            if loaded_at is None and not follower.under_way():
+                loaded_at = time.monotonic()
+            if loaded_at and time.monotonic() - loaded_at > SETTLE_S:
+                life.settle()
     rested, actions = time.monotonic(), sum(life.happened.values())
     async with behind(deployment.settings) as gauge:
         came_to_rest = await come_to_rest(deployment, gauge, lambda left: watch(actions, left))
@@ -105,19 +132,24 @@ async def live(
     entries = [dict(zip(log["columns"], row, strict=True)) for row in log["entries"]]
     waited = (await accepted(deployment.settings, entries)).waited_ms
     webhooks, calls = counted(deployment)
+    past = Past(began_s, await history_known_s(deployment.settings))
+    async with following(deployment.settings) as follower:
+        loaded = sum(status.loaded for status in follower.statuses([f"{HASH}.1"]))
     return Summary(
         seconds=seconds,
-        seed=seed,
+        seed=life.seed,
         actions=actions,
         webhooks=webhooks,
         api_calls=calls,
         api_calls_per_1000_webhooks=round(1000 * calls / max(1, webhooks), 1),
         commands=len(entries),
+        loaded=loaded,
+        loaded_in_s=round(max(0.0, past.read_s - past.until_s), 1),
         latency_p50_ms=percentile(waited, 50),
         latency_p99_ms=percentile(waited, 99),
         came_to_rest=came_to_rest,
         rest_s=rest_s,
-        rows=compare(shop, engagement, await dead_letters(deployment.settings), await unread_s(deployment.settings)),
+        rows=compare(shop, engagement, await dead_letters(deployment.settings), await unread_s(deployment.settings), past),
     )
 
 
@@ -136,15 +168,18 @@ def counted(deployment: Deployment) -> tuple[int, int]:
 
 
 async def come_to_rest(deployment: Deployment, gauge: Gauge, watch: Callable[[int], Awaitable[None]]) -> bool:
-    """Whether, within REST_S_MAX, no webhook was under way any more, no stage had anything left, and Engagement's queues were empty."""
+    """Whether, within REST_S_MAX, no webhook was under way any more, all history was loaded, no stage had anything left, and Engagement's
+    queues were empty."""
     deadline, quiet = time.monotonic() + REST_S_MAX, 0
-    while quiet < QUIET_LOOKS and time.monotonic() < deadline:
-        sample = await gauge.sample()
-        left = sum(max(0, sample.ends[tp] - offset) for tp, offset in sample.committed.items())
-        pending = deployment.shop.get("/_sim/counters").json()["webhooks"]["pending"]
-        quiet = quiet + 1 if left == 0 and pending == 0 else 0
-        await watch(left)
-        await asyncio.sleep(1)
+    async with following(deployment.settings) as follower:
+        while quiet < QUIET_LOOKS and time.monotonic() < deadline:
+            sample = await gauge.sample()
+            await follower.look()
+            left = len(follower.under_way()) + sum(max(0, sample.ends[tp] - offset) for tp, offset in sample.committed.items())
+            pending = deployment.shop.get("/_sim/counters").json()["webhooks"]["pending"]
+            quiet = quiet + 1 if left == 0 and pending == 0 else 0
+            await watch(left)
+            await asyncio.sleep(1)
     queues = await asyncio.to_thread(deployment.engagement.post, "/_sim/idle", json={"timeout_s": 30})
     return quiet >= QUIET_LOOKS and bool(queues.json()["idle"])
 
@@ -191,6 +226,7 @@ def show(summary: Summary) -> None:
     print(
         f"\n{summary.actions:,} things happened in {summary.seconds} s and caused {summary.webhooks:,} webhooks; "
         f"{summary.commands:,} commands reached Engagement.\n"
+        f"{summary.loaded:,} things of its past were loaded meanwhile, in {summary.loaded_in_s:.0f} s.\n"
         f"From a webhook's receipt to Engagement's acceptance: p50 {p50}, p99 {p99}. {at_rest}\n"
         f"{summary.api_calls:,} BigCommerce API calls: {summary.api_calls_per_1000_webhooks:.0f} per 1,000 webhooks.\n"
     )

@@ -7,6 +7,7 @@ categories, and vanish.
 """
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ CITIES = (("Austin", "Texas", "United States", "US"), ("Lyon", "", "France", "FR
 CONSENTS: tuple[list[str], ...] = (["marketing_newsletter"], ["marketing_newsletter", "abandoned_cart"], ["abandoned_cart"], [])
 COLORS, THINGS = ("Red", "Blue", "Green", "Black"), ("Jar", "Towel", "Lamp", "Mug", "Chair", "Bowl")
 TRACKINGS = ("none", "product", "variant")
+PAST_STATUSES = (11, 10, 10, 2, 4, 5, 0)
 LATER_STATUSES = (2, 10, 10, 4, 14, 5, 9)
 # What the line gets wrong when an e-mail passes from one person to another is left out.
 # May an e-mail that was ever subscribed pass to another account? The line mixes up whose consent it is.
@@ -53,7 +55,10 @@ class Goods:
 
 @dataclass
 class ShopLife:
-    """Call `next_actions`, post them, hand the answers to `learn`; `happened` counts what was done, by name."""
+    """Call `next_actions`, post them, hand the answers to `learn`; `happened` counts what was done, by name.
+
+    Before, where the shop is to have one, the same with each of `past`, and `settle` when the past is known to the line.
+    """
 
     seed: int
     happened: dict[str, int] = field(default_factory=dict)
@@ -80,6 +85,41 @@ class ShopLife:
         self._categories: list[int] = []
         self._touched: set[int] = set()  # products of this round: what happens to one waits for what happened before
         self._asked: list[tuple[Action, Any]] = []
+        self._unsettled: set[str] = set()  # e-mails of the past that the line may not know yet
+
+    def past(self, people: int) -> Iterator[list[Action]]:
+        """What happened before anybody followed: what is sold, accounts, then subscribers, then orders of accounts and of guests."""
+        self._asked = [asked for make in (self._new_brand, self._new_category) for _ in range(4) if (asked := make())]
+        yield [action for action, _ in self._asked]
+        self._asked = [asked for _ in range(people // 10) if (asked := self._new_product())]
+        yield [action for action, _ in self._asked]
+        self._asked = [self._register_with(self._new_email()) for _ in range(people)]
+        yield [action for action, _ in self._asked]
+        self._asked = [asked for _ in range(people // 3) if (asked := self._subscribe())]
+        yield [action for action, _ in self._asked]
+        self._asked = [self._past_order() for _ in range(people)]
+        yield [action for action, _ in self._asked]
+        self._unsettled = {*self._customers.values(), *self._subscribers.values(), *self._guests}
+
+    def settle(self) -> None:
+        """The line knows the past: its people may go, and their e-mails may pass on."""
+        self._unsettled = set()
+
+    def _past_order(self) -> tuple[Action, Any]:
+        customer = self._customer() if self._random.random() < 0.5 else 0
+        email = self._customers[customer] if customer else self._random.choice([*self._guests[-20:], self._new_email()])
+        if not customer and email not in self._guests:
+            self._guests.append(email)
+            self._guests_ever.add(email)
+        city, state, country, code = self._random.choice(CITIES)
+        action: Action = {
+            "action": "create_order",
+            "lines": [self._line() for _ in range(self._random.randrange(1, 3))],
+            "billing": {"email": self._typed(email), "city": city, "state": state, "country": country, "country_iso2": code},
+            "status": self._random.choice(PAST_STATUSES),
+            "order_source": "www",
+        }
+        return action | ({"customer_id": customer} if customer else {}), lambda answer: self._orders.append(answer["id"])
 
     def next_actions(self, count: int) -> list[Action]:
         """What happens next."""
@@ -147,7 +187,7 @@ class ShopLife:
 
     def _free(self, emails: list[str]) -> str:
         """One of them that no account has now and that one may take, "" where there is none."""
-        held = set(self._customers.values())
+        held = set(self._customers.values()) | self._unsettled
         recent = {email for email, gone in self._gone.items() if self._round - gone < GONE_ROUNDS}
         recent |= {email for email, left in self._left.items() if self._round - left < LEFT_ROUNDS}
         free = [e for e in emails if e not in held | recent and (e not in self._left or self._may_pass_on(e))]
@@ -209,8 +249,8 @@ class ShopLife:
         if email in self._left:
             self._passed_on.add(email)
 
-    def _customer(self) -> int:
-        known = [id for id in self._customers if id > 0]
+    def _customer(self, *, settled: bool = False) -> int:
+        known = [id for id, email in self._customers.items() if id > 0 and not (settled and email in self._unsettled)]
         return self._random.choice(known) if known else 0
 
     def _change_account(self) -> tuple[Action, Any] | None:
@@ -233,17 +273,17 @@ class ShopLife:
         return {"action": "update_customer", "id": id, "fields": {"email": self._typed(email)}}, None
 
     def _change_email(self) -> tuple[Action, Any] | None:
-        id = self._customer()
+        id = self._customer(settled=True)
         return self._move(id, self._new_email()) if id else None
 
     def _take_left_email(self) -> tuple[Action, Any] | None:
         """Of another account, or its own of before."""
-        id, email = self._customer(), self._free_to_move_to(list(self._left))
+        id, email = self._customer(settled=True), self._free_to_move_to(list(self._left))
         return self._move(id, email) if id and email else None
 
     def _take_known_email(self) -> tuple[Action, Any] | None:
         """A guest's or a subscriber's: that e-mail has a profile of its own."""
-        id, email = self._customer(), self._free_to_move_to([*self._guests, *self._subscribers.values()])
+        id, email = self._customer(settled=True), self._free_to_move_to([*self._guests, *self._subscribers.values()])
         return self._move(id, email) if id and email else None
 
     def _swap_emails(self) -> tuple[Action, Any] | None:
@@ -257,11 +297,13 @@ class ShopLife:
         return begun
 
     def _may_be_swapped(self, id: int, email: str) -> bool:
+        if email in self._unsettled:
+            return False
         by_guests = not GUESTS_EMAILS_PASS_ON_BY_A_MOVE and email in self._guests_ever
         return self._round - self._since[id] >= LEFT_ROUNDS and self._may_pass_on(email) and not by_guests
 
     def _leave(self) -> tuple[Action, Any] | None:
-        id = self._customer()
+        id = self._customer(settled=True)
         if not id or len(self._customers) < 5:
             return None
         self._gone[self._customers.pop(id)] = self._round

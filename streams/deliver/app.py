@@ -10,13 +10,13 @@ from aiokafka.errors import KafkaError
 from engagement.client import Client
 from schemas.connection import kafka_options, producer
 from schemas.directory import Directory
+from schemas.membership import member_name
 from schemas.settings import Settings
 from schemas.topics import HISTORY, STAGES, group
 from streams.consumer import BatchConsumer, started
 from streams.deliver.fence import Fenced
 from streams.deliver.history import AHEAD
 from streams.deliver.loop import Deliver
-from streams.membership import member_name
 
 log = structlog.get_logger()
 

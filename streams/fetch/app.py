@@ -14,6 +14,7 @@ from bigcommerce.client import BigCommerce
 from schemas.connection import kafka_options, producer
 from schemas.directory import Directory
 from schemas.failures import Undecodable
+from schemas.membership import member_name
 from schemas.records import Decoder, origin_of
 from schemas.settings import Settings
 from schemas.topics import PAGES, WEBHOOKS, group
@@ -25,7 +26,6 @@ from streams.fetch.rules.queue import Claim
 from streams.fetch.rules.route import RESOURCES, Look, Nowhere, Told, route
 from streams.fetch.store import StoreFetch
 from streams.fetch.writer import Fenced, Writer
-from streams.membership import member_name
 
 log = structlog.get_logger()
 

@@ -6,10 +6,10 @@ from schemas.connection import kafka_options
 from schemas.directory import Directory
 from schemas.failures import Unavailable
 from schemas.keys import person_hash, person_lane
+from schemas.membership import member_name
 from schemas.settings import Settings
 from schemas.topics import group
 from streams.engine import Engine, Incoming, NotReady
-from streams.membership import member_name
 from streams.resolve.agents import lost, make_agents, store_in
 from streams.resolve.rules.change import Store
 

@@ -30,6 +30,7 @@ class OrderMark(msgspec.Struct, frozen=True, omit_defaults=True):
     seen: Seen
     status_id: int
     purchased: bool = False
+    silent: bool = False  # history that was loaded without its events: no purchase ever
 
 
 class Checkout(Row, frozen=True, omit_defaults=True):

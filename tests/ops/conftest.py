@@ -60,6 +60,11 @@ class Shop:
         url = f"{self.bigcommerce}/stores/{self.hash}/{path}"
         return httpx.request(method, url, headers={"X-Auth-Token": self.token}, **arguments).raise_for_status().json()
 
+    def customers(self, count: int) -> None:
+        """The shop has that many."""
+        actions = [{"action": "create_customer", "store": self.hash, "email": f"{n}@example.com"} for n in range(count)]
+        httpx.post(f"{self.bigcommerce}/_sim/actions", json=actions).raise_for_status()
+
     def hooks(self) -> list[dict[str, Any]]:
         return self.call("GET", "v3/hooks", params={"limit": 250})["data"]
 

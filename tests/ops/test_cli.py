@@ -8,7 +8,7 @@ import pytest
 
 from tests.ops.conftest import ROOT, Run
 
-COMMANDS = ["demo", "up", "ingest", "worker", "topics", "store", "lag", "dead-letters", "doctor", "schemas"]
+COMMANDS = ["demo", "up", "ingest", "worker", "topics", "store", "backfill", "lag", "dead-letters", "doctor", "schemas"]
 
 
 def test_help_names_every_command(run: Run):
@@ -50,7 +50,7 @@ def test_wrong_usage_ends_with_2(run: Run):
 
 
 def test_a_wrong_setting_is_one_line_that_names_it(run: Run):
-    for command in (["topics"], ["up"], ["ingest"], ["worker", "fetch"], ["store", "list"], ["lag"], ["doctor"]):
+    for command in (["topics"], ["up"], ["ingest"], ["worker", "fetch"], ["store", "list"], ["backfill", "--status"], ["lag"], ["doctor"]):
         ran = run(*command, partitions="many")
         assert ran.code == 2
         assert ran.err.startswith("cartstream: CARTSTREAM_PARTITIONS: ")

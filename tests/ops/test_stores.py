@@ -9,11 +9,11 @@ from aiokafka.admin import NewTopic
 
 from bigcommerce.hooks import list_hooks, store_client
 from bigcommerce.webhooks import HOOK_SCOPES, SECRET_HEADER
-from ops.stores import opened_directory
 from schemas.connection import admin_client
+from schemas.directory import opened_directory
 from schemas.settings import Settings
 from schemas.stores import Store
-from schemas.topics import STORES
+from schemas.topics import BACKFILLS, STORES
 from tests.ops.conftest import Run, Shop
 
 
@@ -27,9 +27,10 @@ def stores(settings: Settings) -> tuple[dict[str, Store], bytes]:
 
 @pytest.fixture
 async def topics(settings: Settings) -> None:
-    """The one topic that these commands need."""
+    """The topics that these commands need."""
     async with admin_client(settings) as admin:
-        await admin.create_topics([NewTopic(settings.topic_prefix + STORES.name, settings.partitions, 1, topic_configs=STORES.config(1))])
+        needed = [NewTopic(settings.topic_prefix + t.name, settings.partitions, 1, topic_configs=t.config(1)) for t in (STORES, BACKFILLS)]
+        await admin.create_topics(needed)
 
 
 @pytest.mark.usefixtures("topics")

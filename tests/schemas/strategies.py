@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from schemas.records import Message
 
+FLOAT = st.floats(allow_nan=False, allow_infinity=False)
 INT64 = st.integers(min_value=-(2**63), max_value=2**63 - 1)
 JSON = st.recursive(
     st.none() | st.booleans() | INT64 | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=5
@@ -16,7 +17,15 @@ JSON = st.recursive(
 
 def values(kind: Any) -> st.SearchStrategy[Any]:
     """Any value of a field's type."""
-    plain = {str: st.text(), int: INT64, bool: st.booleans(), bytes: st.binary(), type(None): st.none(), Any: JSON}
+    plain = {
+        str: st.text(),
+        int: INT64,
+        float: st.floats(allow_nan=False, allow_infinity=False),
+        bool: st.booleans(),
+        bytes: st.binary(),
+        type(None): st.none(),
+        Any: JSON,
+    }
     if kind in plain:
         return plain[kind]
     if kind is msgspec.Raw:

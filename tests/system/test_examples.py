@@ -15,7 +15,7 @@ import pytest
 from bigcommerce.webhooks import SECRET_HEADER
 from ops.dead_letters import read_dead_letters
 from ops.demo.deployment import HASH, PROJECT, Deployment
-from ops.stores import opened_directory
+from schemas.directory import opened_directory
 from tests.streams.resolve.rules.test_purchase import example_order
 from tests.system.conftest import rest
 
@@ -85,7 +85,7 @@ async def test_the_documented_bodies_become_what_is_tracked(deployment: Deployme
     put(deployment, "brand", 36, example("rest/brands_v3_page.json")["data"][1])
     put(deployment, "category", 23, example("rest/category_trees_categories.json")["data"][0] | {"category_id": 23, "parent_id": 0})
 
-    async with deployment.parts():
+    async with deployment.parts(events=None):
         names = sorted(path.stem for path in (EXAMPLES / "webhooks").glob("*.json"))
         assert set(await post(deployment, [webhook(name) for name in names if name not in DELETIONS])) == {200}
         state = await at_rest(deployment)
@@ -243,7 +243,7 @@ async def test_bodies_that_cannot_be_read_become_dead_letters_that_name_the_fiel
     def named(scope: str, id: int | str) -> dict[str, Any]:
         return {"scope": scope, "data": {"id": id}, "created_at": int(time.time()) - 60, "store_id": 1, "hash": "x"}
 
-    async with deployment.parts():
+    async with deployment.parts(events=None):
         scopes = [
             "store/customer/updated",
             "store/customer/updated",

@@ -17,14 +17,14 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
 from ops.embedded_kafka import free_port
-from schemas.topics import STAGES, group
+from schemas.topics import WORKERS, group
 
 pytestmark = pytest.mark.system
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-P", "-m", "ops"]
 DEADLINE_S = 120
-PARTS = ["ingest", "fetch", "resolve", "deliver"]
+PARTS = ["ingest", *WORKERS]
 
 
 def until(condition: Callable[[], object], what: str) -> None:
@@ -142,13 +142,13 @@ def test_each_part_runs_by_its_own_command(kafka: str, prefix: str, tmp_path: Pa
     parts: dict[str, Up] = {}
     try:
         for name in ("topics", *PARTS):
-            command = ("worker", name) if name in STAGES else (name,)
+            command = ("worker", name) if name in WORKERS else (name,)
             (tmp_path / name).mkdir()
             parts[name] = Up(tmp_path / name, kafka_folder, command, **{f"CARTSTREAM_{key}": value for key, value in settings.items()})
             if name == "topics":
                 assert parts.pop(name).process.wait(DEADLINE_S) == 0
         until(parts["ingest"].ready, "ingest took webhooks")
-        until(lambda: asyncio.run(states(kafka, prefix)) == dict.fromkeys(STAGES, "Stable"), "every stage had its partitions")
+        until(lambda: asyncio.run(states(kafka, prefix)) == dict.fromkeys(WORKERS, "Stable"), "every stage had its partitions")
         processes = [process for part in parts.values() for process in part.all_processes()]
         for part in parts.values():
             part.process.terminate()
@@ -164,7 +164,7 @@ async def states(kafka: str, prefix: str) -> dict[str, str]:
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     try:
-        answers = {stage: await admin.describe_consumer_groups([group(prefix, stage)]) for stage in STAGES}
+        answers = {stage: await admin.describe_consumer_groups([group(prefix, stage)]) for stage in WORKERS}
     finally:
         await admin.close()
     return {stage: answer.groups[0][2] for stage, [answer] in answers.items()}

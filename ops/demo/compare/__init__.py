@@ -23,20 +23,20 @@ from ops.demo.compare.orders import orders
 from ops.demo.compare.owners import Owners
 from ops.demo.compare.people import people
 from ops.demo.compare.rows import Row
-from ops.demo.compare.shop import Shop
+from ops.demo.compare.shop import Past, Shop
 
-__all__ = ["Row", "compare"]
+__all__ = ["Past", "Row", "compare"]
 
 SLACK_S = 2.0  # the shop's times have whole seconds, and reads lag
 
 
-def compare(shop: Json, engagement: Json, dead_letters: int, unread_s: float) -> list[Row]:
+def compare(shop: Json, engagement: Json, dead_letters: int, unread_s: float, past: Past = Past()) -> list[Row]:  # noqa: B008 - a value
     """`shop` is one store of the simulator's state, `engagement` the project's; a row for each thing that is tracked.
 
     A state of the shop that stood longer than `unread_s` was read; one that stood shorter may have come and gone. Facts of two
     kinds that are closer than that may have been met in either order.
     """
-    life, held = Shop(shop, unread_s + SLACK_S), Held(engagement)
+    life, held = Shop(shop, unread_s + SLACK_S, past), Held(engagement)
     owners = Owners(life)
     rows = [
         *people(life, held, owners),

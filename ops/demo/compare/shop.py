@@ -46,11 +46,19 @@ class Entity:
         return self.states[: certain + 1]
 
 
-class Shop:
-    """One store's entities by id. `seen_within_s`: a state that stood that long was read."""
+@dataclass(frozen=True)
+class Past:
+    """What stood at `until_s` was read by `read_s` at the latest; what had changed again by then may never have been."""
 
-    def __init__(self, shop: Json, seen_within_s: float) -> None:
-        self.seen_within_s = seen_within_s
+    until_s: float = 0.0
+    read_s: float = 0.0
+
+
+class Shop:
+    """One store's entities by id. `seen_within_s`: a state that stood that long, once somebody followed, was read."""
+
+    def __init__(self, shop: Json, seen_within_s: float, past: Past = Past()) -> None:
+        self.seen_within_s, self._past = seen_within_s, past
         self.customers, self.subscribers, self.orders, self.carts = (
             {entity.id: entity for entity in map(self._entity, shop[kind])} for kind in ("customer", "subscriber", "order", "cart")
         )
@@ -58,7 +66,9 @@ class Shop:
     def _entity(self, found: Json) -> Entity:
         ends = [state["at_ms"] / 1000 for state in found["states"][1:]]
         states = [
-            State(state["at_ms"] / 1000, state["body"], end is not None and end - state["at_ms"] / 1000 < self.seen_within_s)
+            State(
+                state["at_ms"] / 1000, state["body"], end is not None and end - self._read_from(state["at_ms"] / 1000) < self.seen_within_s
+            )
             for state, end in zip(found["states"], [*ends, None], strict=True)
             if state["body"]
         ]
@@ -66,6 +76,9 @@ class Shop:
         return Entity(
             str(found["id"]), states, None if deleted_ms is None else deleted_ms // 1000, deleted_ms or 0, found.get("products", [])
         )
+
+    def _read_from(self, at_s: float) -> float:
+        return self._past.read_s if at_s < self._past.until_s else at_s
 
 
 def clean(email: str) -> str:

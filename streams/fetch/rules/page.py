@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from bigcommerce.listings import LISTED
 from bigcommerce.reads import id_of
-from schemas.entities import EntityState, Page
+from schemas.entities import EntityState, OrderState, Page
 from schemas.failures import Reject, Undecodable
 from streams.fetch.rules.route import is_id
 from streams.fetch.rules.state import Made, make_state, with_names
@@ -42,9 +42,12 @@ def read_entity(page: Page, place: int, entity: msgspec.Raw) -> Made | Unread:
         return Unread(f"{page.resource}[{place}]", Undecodable(f"no id of a {page.resource}", "id"), _alone(page, body))
     try:
         made = make_state(page.store, page.resource, id, body, page.read_at_ms)
-        return with_names(made, page.attribute_names, page.brand_names, page.category_paths)
+        made = with_names(made, page.attribute_names, page.brand_names, page.category_paths)
     except Undecodable as error:
         return Unread(f"{page.resource}-{id}", error, _alone(page, body))
+    if isinstance(made.state, OrderState):
+        return replace(made, state=replace(made.state, events_from_ms=page.events_from_ms))
+    return made
 
 
 def unread(page: Page, state: EntityState, error: Reject) -> Unread:

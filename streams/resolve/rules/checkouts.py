@@ -55,6 +55,7 @@ def apply_cart_gone(row: Checkout, gone: CartGone, store: Store) -> Change[Check
 def apply_order(row: Checkout, state: OrderState, store: Store) -> Change[Checkout]:
     """An order's state: a purchase when it is first seen placed, an `order_update` at each later status; it ends the cart.
 
+    One that was created before its `events_from_ms`, and is first seen placed so, makes neither, ever; its person is known all the same.
     Raises Reject where it has neither account nor e-mail nor cart: nobody could be told.
     """
     mark = row.orders.get(state.id)
@@ -64,19 +65,20 @@ def apply_order(row: Checkout, state: OrderState, store: Store) -> Change[Checko
     if newer == 0:
         return Change(row)
     order = parse_order(state.body)
-    bought = mark is not None and mark.purchased
+    bought, was_silent = (mark.purchased, mark.silent) if mark else (False, False)
+    silent = was_silent or (order.placed and not bought and order.created_ms < state.events_from_ms)
     events: list[Event] = []
-    if order.placed and not bought:
+    if order.placed and not bought and not silent:
         events = purchase_events(order, store)
     elif mark is not None and bought and order.status_id != mark.status_id:
         events = [order_update(order, mark.status_id, store)]
-    marks = row.orders | {order.id: OrderMark(fence.seen_of(state), order.status_id, bought or order.placed)}
+    marks = row.orders | {order.id: OrderMark(fence.seen_of(state), order.status_id, bought or (order.placed and not silent), silent)}
     after = replace(row, orders=dict(sorted(marks.items())))
     if bought or order.placed:
         after = _end(after)
-    if not events:
-        return Change(after, note="says nothing new")
     owner = owner_of(order.customer_id, order.email, store)
+    if not events and (silent == was_silent or not owner):  # one that is silent makes its person known all the same
+        return Change(after, note="says nothing new")
     activity = _activity(store, order.cart_id, order.email, order.modified_ms, events, born_ms=order.created_ms, starts=True)
     if not owner and not order.cart_id:
         raise Reject("an order with neither account nor e-mail nor cart belongs to nobody", "billing_address.email")

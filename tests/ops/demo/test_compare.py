@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ops.demo.compare import compare
+from ops.demo.compare.shop import Past, Shop
 
 Json = dict[str, Any]
 TRUE: Json = json.loads((Path(__file__).parent / "states.json").read_text())
@@ -256,3 +257,11 @@ def test_a_subscriber_that_a_read_found_gone_rejects_as_of_what_made_us_look():
     assert held.wrong() == {}
     event["timestamp"] += 60
     assert list(held.wrong()) == [ONCE]
+
+
+@pytest.mark.parametrize(("began_s", "ended_s", "brief"), [(50, 120, True), (50, 140, False), (105, 120, False), (105, 106, True)])
+def test_what_of_the_past_had_changed_before_it_was_loaded_need_not_have_been_read(began_s: int, ended_s: int, brief: bool):
+    states = [{"at_ms": at_s * 1000, "body": {"id": 1}} for at_s in (began_s, ended_s)]
+    kinds = {"customer": [{"id": 1, "states": states, "deleted_at_ms": None}], "subscriber": [], "order": [], "cart": []}
+    [first, last] = Shop(kinds, 2.0, Past(until_s=100, read_s=130)).customers["1"].states
+    assert (first.brief, last.brief) == (brief, False)

@@ -23,6 +23,7 @@ def test_a_short_demo_ends_with_a_shop_and_an_engagement_that_are_the_same(kafka
     summary = json.loads(ran.stdout)
     assert (summary["seconds"], summary["seed"], summary["differences"]) == (3, 7, 0)
     assert summary["actions"] > 0
+    assert summary["loaded"] > 500
     assert summary["webhooks"] > 0
     assert summary["api_calls"] > 0
     assert summary["commands"] > 0

@@ -95,3 +95,10 @@ def test_a_page_that_cannot_be_read_as_a_whole_says_why(wrong: Page, field: str)
     with pytest.raises(Undecodable) as error:
         entities_of(wrong)
     assert error.value.field == field
+
+
+def test_an_order_bears_from_when_on_orders_of_its_page_make_their_events():
+    [made] = read(page("order", ORDER, events_from_ms=5))
+    assert isinstance(made, Made)
+    assert isinstance(made.state, OrderState)
+    assert made.state.events_from_ms == 5

@@ -1,7 +1,7 @@
 from pathlib import Path
 
+from schemas.membership import member_name
 from schemas.settings import Settings
-from streams.membership import member_name
 
 
 def test_a_worker_keeps_its_name_and_two_data_folders_never_share_one(tmp_path: Path):

@@ -1,0 +1,63 @@
+"""How far loading may be ahead of the stages: what waits on the topics between stays bounded, however much history there is."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from schemas.connection import partitions_of
+from schemas.settings import Settings
+from schemas.topics import ACCOUNTS, CHECKOUTS, HISTORY, PAGES, PEOPLE, STAGES, SUBSCRIBERS, group
+
+# By what a stage has left of a topic in all partitions. More than it does in some seconds, so that it is never idle for our sake.
+AHEAD_MAX = {
+    PAGES: 40,  # records, of up to 900 kB each: 36 MB
+    ACCOUNTS: 20_000,
+    SUBSCRIBERS: 20_000,
+    CHECKOUTS: 20_000,
+    PEOPLE: 40_000,
+    HISTORY: 1_000_000,  # about a gigabyte. Engagement takes some hundreds a second: this is half an hour of them
+}
+LOOK_S = 1.0  # stages commit about once a second
+
+
+class Ahead:
+    """One for all stores of a process, for all stores share the topics."""
+
+    def __init__(
+        self, settings: Settings, admin: AIOKafkaAdminClient, reader: AIOKafkaConsumer, bounds: Mapping[str, int] | None = None
+    ) -> None:
+        """`bounds` by topic, without its prefix; AHEAD_MAX where none are given."""
+        self._prefix, self._admin, self._reader = settings.topic_prefix, admin, reader
+        self._bounds = {topic.name: most for topic, most in AHEAD_MAX.items()} if bounds is None else bounds
+        self._partitions: dict[str, list[TopicPartition]] = {}  # by stage
+        self._looking = asyncio.Lock()
+        self._looked_at = float("-inf")
+        self._behind = ""
+
+    async def behind(self) -> str:
+        """What has to be waited for before more is loaded, in words; "" when there is room. Raises KafkaError, Unavailable."""
+        async with self._looking:
+            if time.monotonic() - self._looked_at > LOOK_S:
+                self._behind = await self._look()
+                self._looked_at = time.monotonic()
+        return self._behind
+
+    async def _look(self) -> str:
+        if not self._partitions:
+            for stage, topics in STAGES.items():
+                if bounded := [self._prefix + topic.name for topic in topics if topic.name in self._bounds]:
+                    self._partitions[stage] = await partitions_of(self._admin, bounded)
+        for stage, partitions in self._partitions.items():
+            offsets = await self._admin.list_consumer_group_offsets(group(self._prefix, stage), partitions=partitions)
+            begins, ends = await self._reader.beginning_offsets(partitions), await self._reader.end_offsets(partitions)
+            left: dict[str, int] = {}
+            for tp in partitions:
+                committed = max(begins[tp], offsets[tp].offset if tp in offsets else -1)
+                left[tp.topic] = left.get(tp.topic, 0) + ends[tp] - committed
+            for topic, records in left.items():
+                if records > self._bounds[topic.removeprefix(self._prefix)]:
+                    return f"{stage}, which is behind on {topic}"
+        return ""

@@ -1,0 +1,163 @@
+"""Loads a store's history, resource by resource, page by page.
+
+    list a page  ──▶  its parts on `bigcommerce.pages`, acknowledged  ──▶  how far we are on `backfills`, acknowledged  ──▶  next page
+
+A kill between any two steps costs that page being read, and written under the same key, once more: what pages bring is compared by version.
+Whatever keeps it from going on is tried again, with waits that grow, and stands on `backfills` meanwhile.
+"""
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol, TypeVar
+
+import structlog
+from msgspec.structs import replace
+
+from bigcommerce.client import BigCommerce, HistoryApi
+from bigcommerce.listings import count, list_page
+from ingest.pages import pages_of
+from schemas.backfills import Backfill, BackfillProgress, State, begun, progress_key
+from schemas.directory import Directory
+from schemas.failures import AccessLost, Reject, Retry
+from schemas.keys import page_key, store_hash
+from schemas.records import Message
+from schemas.topics import BACKFILLS, PAGES, Topic
+
+log = structlog.get_logger()
+
+RETRY_S_MIN, RETRY_S_MAX = 1.0, 60.0
+LOOK_S = 1.0  # at what was waited for
+RATE_OVER_S = 60.0
+
+T = TypeVar("T")
+
+
+class Records(Protocol):
+    """Where a load writes. `put` returns when all in-sync replicas have the records; `check` raises where another may load by now."""
+
+    def check(self) -> None: ...
+    async def put(self, topic: Topic, records: list[tuple[str, Message]], partition: int | None = None) -> None: ...
+
+
+class Load:
+    """One store's backfill in this process, from where it stopped."""
+
+    def __init__(
+        self,
+        asked: Backfill,
+        progress: Mapping[str, BackfillProgress],
+        partition: int,
+        *,
+        directory: Directory,
+        bigcommerce: BigCommerce,
+        records: Records,
+        behind: Callable[[], Awaitable[str]],
+    ) -> None:
+        """`progress` by resource; `partition` is the store's on `backfills`; `behind` says what has to be waited for, "" for nothing."""
+        self._asked, self._progress, self._partition = asked, progress, partition
+        self._directory, self._records, self._behind = directory, records, behind
+        self._api = HistoryApi(bigcommerce, store_hash(asked.store), lambda: directory.by_store[asked.store].access_token)
+
+    async def run(self) -> None:
+        """Returns when all is loaded, or the store was removed. Raises only what ends the process."""
+        await self._directory.known(self._asked.store)
+        for resource in self._asked.resources:
+            at = self._progress.get(resource)
+            at = at if at and at.run == self._asked.run else begun(self._asked, resource)
+            if at.state != "done" and not await self._load(resource, at):
+                log.warning("the store was removed: its history is not loaded", store=self._asked.store)
+                return
+        log.info("history is loaded", store=self._asked.store, run=self._asked.run)
+
+    async def _load(self, resource: str, at: BackfillProgress) -> bool:
+        """Whether it was loaded to its end: not where the store was removed."""
+        asked, pace, tries = self._asked, Pace(at.loaded), 0
+        while at.state != "done":
+            store = self._directory.by_store[asked.store]
+            if store.removed:
+                return False
+            if waits_for := "the store, which is paused" if store.paused else await self._behind():
+                at = await self._wait(at, waits_for)
+                await asyncio.sleep(LOOK_S)
+                continue
+            self._records.check()
+            try:
+                if not at.began_ms:
+                    at = await self._begin(resource, at)
+                listed = await list_page(self._api, resource, at.after, asked.since_ms)
+            except (Retry, Reject, AccessLost) as error:
+                at, tries = await self._wait(at, f"page {at.page + 1}: {error}"), tries + 1
+                await asyncio.sleep(retry_in_s(error, tries))
+                continue
+            tries = 0
+            pages = pages_of(listed, store=at.store, resource=resource, run=at.run, page=at.page)
+            await self._records.put(
+                PAGES,
+                [
+                    (page_key(page.store, page.resource, page.run, page.page), replace(page, events_from_ms=asked.events_from_ms))
+                    for page in pages
+                ],
+            )
+            state: State = "loading" if listed.after else "done"
+            at = replace(
+                self._turned(at, state, ""),
+                page=at.page + 1,
+                after=listed.after,
+                loaded=at.loaded + len(listed.items),
+                rate=pace.after(at.loaded + len(listed.items)),
+            )
+            await self._write(at)
+        return True
+
+    async def _begin(self, resource: str, at: BackfillProgress) -> BackfillProgress:
+        try:
+            total = await count(self._api, resource, self._asked.since_ms)
+        except Reject:
+            total = -1  # it matters to nobody but who watches
+        begins = replace(self._turned(at, "loading", ""), began_ms=_now_ms(), total=total)
+        await self._write(begins)
+        return begins
+
+    async def _wait(self, at: BackfillProgress, waits_for: str) -> BackfillProgress:
+        """The progress with what it waits for, written where that is something else than before."""
+        waits = self._turned(at, "waiting", waits_for)
+        if waits is not at:
+            log.warning("a backfill waits", store=at.store, resource=at.resource, waits_for=waits_for)
+            await self._write(waits)
+        return waits
+
+    def _turned(self, at: BackfillProgress, state: State, reason: str) -> BackfillProgress:
+        return at if (state, reason) == (at.state, at.reason) else replace(at, state=state, reason=reason, since_ms=_now_ms())
+
+    async def _write(self, at: BackfillProgress) -> None:
+        message = replace(at, at_ms=_now_ms())
+        await self._records.put(BACKFILLS, [(progress_key(at.store, at.resource), message)], self._partition)
+
+
+class Pace:
+    """How many entities a second were loaded over the last RATE_OVER_S."""
+
+    def __init__(self, loaded: int) -> None:
+        self._points = deque([(time.monotonic(), loaded)])
+
+    def after(self, loaded: int) -> float:
+        now = time.monotonic()
+        self._points.append((now, loaded))
+        while len(self._points) > 2 and self._points[1][0] < now - RATE_OVER_S:
+            self._points.popleft()
+        began, before = self._points[0]
+        return round((loaded - before) / max(now - began, 0.001), 1)
+
+
+def retry_in_s(error: Exception, tries: int) -> float:
+    """The wait before the next try, after `tries` of them failed: as long as was asked for, else twice as long each time."""
+    after_s: Any = getattr(error, "after_s", None)
+    least = min(RETRY_S_MAX, RETRY_S_MIN * 2.0 ** min(tries - 1, 10)) if after_s is None else after_s
+    return float(least) + random.random() * min(1.0, least)  # noqa: S311 - so that stores do not come back in step
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,213 @@
+"""upkeep: what has to be done for a store without anybody calling us: its history is loaded.
+
+Each store's work is done by the one process that holds its partition of `backfills`, as member of a consumer group. The group commits
+nothing: whoever is given a partition reads it from its beginning, and so knows what was asked for and how far that is.
+"""
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import IllegalStateError, KafkaError
+
+from bigcommerce.client import BigCommerce
+from ingest.ahead import Ahead
+from ingest.backfill import Load
+from schemas.backfills import Backfills
+from schemas.connection import admin_client, consumer, kafka_options, partitions_of, producer, reaching_kafka
+from schemas.directory import Directory
+from schemas.failures import Unavailable, Undecodable
+from schemas.membership import Heartbeat, member_name
+from schemas.records import Decoder, Message, Origin, encode, headers_of
+from schemas.settings import Settings
+from schemas.topics import BACKFILLS, Topic, group
+
+log = structlog.get_logger()
+
+TAKE_MS = 500
+
+
+class Fenced(Exception):
+    """Another process may own our partitions by now: this one must not do any more."""
+
+
+def main(settings: Settings, slot: int, session_timeout_s: float = 45.0) -> int:
+    """Work until SIGTERM or SIGINT, then 0; 75 when it wants to be started again at once; 70 after a bug.
+
+    75: another process may own our partitions by now, or Kafka failed us. Raises Unavailable, WrongSetting where it cannot start.
+    """
+    return asyncio.run(Upkeep(settings, slot, session_timeout_s).run())
+
+
+class Upkeep:
+    """One upkeep process."""
+
+    def __init__(self, settings: Settings, slot: int, session_timeout_s: float) -> None:
+        """Raises WrongSetting."""
+        self._settings = settings
+        self._directory = Directory(settings)
+        self._topic = settings.topic_prefix + BACKFILLS.name
+        self._group, self._member = group(settings.topic_prefix, "upkeep"), member_name(settings, slot)
+        self._session_timeout_s = session_timeout_s
+        self._decoder = Decoder(BACKFILLS.messages)
+        self._held: dict[TopicPartition, Backfills] = {}  # of the partitions that are ours
+        self._ends: dict[TopicPartition, int] = {}  # where each partition ended when it was given to us
+        self._loads: dict[str, tuple[str, asyncio.Task[None]]] = {}  # by store: the run, and the task that loads it
+
+    async def run(self) -> int:
+        """As `main`."""
+        async with contextlib.AsyncExitStack() as stack:
+            await self._directory.start()
+            stack.push_async_callback(self._directory.stop)
+            self._bigcommerce = await stack.enter_async_context(BigCommerce(self._settings.bigcommerce_api))
+            admin = await stack.enter_async_context(admin_client(self._settings))
+            await partitions_of(admin, [self._topic])
+            reader, sender, member = consumer(self._settings), producer(kafka_options(self._settings)), self._new_member()
+            with reaching_kafka(self._settings):
+                for client in (reader, sender, member):
+                    stack.push_async_callback(client.stop)
+                    await client.start()
+            self._consumer, self._heartbeat = member, Heartbeat(member)
+            self._records = Writer(sender, self._settings.topic_prefix, self._heartbeat, self._session_timeout_s / 2)
+            self._ahead = Ahead(self._settings, admin, reader)
+            member.subscribe(topics=[self._topic], listener=_Listener(self))
+            return await self._work_until_told()
+
+    def _new_member(self) -> AIOKafkaConsumer:
+        timeout_ms = int(self._session_timeout_s * 1000)
+        return AIOKafkaConsumer(
+            **kafka_options(self._settings),
+            group_id=self._group,
+            group_instance_id=f"{self._group}-{self._member}",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            partition_assignment_strategy=(RangePartitionAssignor,),
+            session_timeout_ms=timeout_ms,
+            heartbeat_interval_ms=timeout_ms // 15,
+            request_timeout_ms=timeout_ms // 3,
+        )
+
+    async def _work_until_told(self) -> int:
+        loop = asyncio.get_running_loop()
+        work = asyncio.create_task(self._work())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, work.cancel)
+        try:
+            await work
+        except asyncio.CancelledError:
+            log.info("upkeep ends")
+            return 0
+        except ExceptionGroup as failed:
+            if failed.split((Fenced, KafkaError, Unavailable))[1] is None:
+                log.warning("upkeep starts again: it was away for too long, or Kafka failed it", why=repr(failed.exceptions[0]))
+                return 75
+            log.exception("a bug: upkeep ends")
+            return 70
+        raise AssertionError("it works for ever")
+
+    async def _work(self) -> None:
+        async with asyncio.TaskGroup() as self._tasks:
+            while True:
+                for tp, records in (await self._consumer.getmany(timeout_ms=TAKE_MS)).items():
+                    self._take(tp, records)
+                for tp in list(self._held):
+                    with contextlib.suppress(IllegalStateError):  # no more ours
+                        if await self._is_read(tp):
+                            await self._do_what_is_asked(tp)
+
+    def _take(self, tp: TopicPartition, records: Iterable[ConsumerRecord]) -> None:
+        for record in records if tp in self._held else ():  # else they came while it was taken from us
+            try:
+                self._held[tp].take(self._decoder.decode(record.value, record.headers))
+            except Undecodable as error:
+                log.error(
+                    "a record of the backfills topic cannot be read", partition=tp.partition, offset=record.offset, reason=error.reason
+                )
+
+    async def _is_read(self, tp: TopicPartition) -> bool:
+        """Whether all is known that stood on the partition when it was given to us: the last owner has written nothing since."""
+        if tp not in self._ends:
+            self._ends[tp] = (await self._consumer.end_offsets([tp]))[tp]
+        return bool(await self._consumer.position(tp) >= self._ends[tp])
+
+    async def _do_what_is_asked(self, tp: TopicPartition) -> None:
+        """Each load that was asked for runs; one that is of no use any more has ended."""
+        held = self._held[tp]
+        for store, asked in held.asked.items():
+            run, task = self._loads.get(store, ("", None))
+            if run == asked.run or held.done(store):
+                continue
+            if task:
+                await _ended([task])
+                if self._held.get(tp) is not held:  # taken from us meanwhile
+                    return
+            load = Load(
+                asked,
+                {at.resource: at for at in held.progress(store)},
+                tp.partition,
+                directory=self._directory,
+                bigcommerce=self._bigcommerce,
+                records=self._records,
+                behind=self._ahead.behind,
+            )
+            log.info("loads history", store=store, run=asked.run)
+            self._loads[store] = asked.run, self._tasks.create_task(load.run())
+
+    def assigned(self, assigned: frozenset[TopicPartition]) -> None:
+        self._heartbeat.joined()
+        self._held = {tp: Backfills() for tp in assigned}
+
+    async def revoked(self) -> None:
+        """Returns when nothing is done any more. All partitions are taken at once, and given anew; most come back."""
+        loads = [task for _, task in self._loads.values()]
+        self._loads.clear()
+        await _ended(loads)
+        self._held.clear()
+        self._ends.clear()
+
+
+class Writer:
+    """Records that stand on Kafka when `put` returns; nothing is begun when our partitions may be another's."""
+
+    def __init__(self, sender: AIOKafkaProducer, prefix: str, heartbeat: Heartbeat, fence_s: float) -> None:
+        self._sender, self._prefix, self._heartbeat, self._fence_s = sender, prefix, heartbeat, fence_s
+
+    def check(self) -> None:
+        """Raises Fenced."""
+        if self._heartbeat.age_s > self._fence_s:
+            raise Fenced
+
+    async def put(self, topic: Topic, records: list[tuple[str, Message]], partition: int | None = None) -> None:
+        """Raises Fenced, KafkaError."""
+        self.check()
+        origin = Origin(cause="", observed_at_ms=time.time_ns() // 1_000_000)
+        sent = [
+            await self._sender.send(
+                self._prefix + topic.name, encode(message), key.encode(), partition=partition, headers=list(headers_of(message, origin))
+            )
+            for key, message in records
+        ]
+        await asyncio.gather(*sent)
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    def __init__(self, upkeep: Upkeep) -> None:
+        self._upkeep = upkeep
+
+    async def on_partitions_revoked(self, _: Any) -> None:
+        await self._upkeep.revoked()
+
+    async def on_partitions_assigned(self, assigned: Any) -> None:
+        self._upkeep.assigned(frozenset(assigned))
+
+
+async def _ended(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

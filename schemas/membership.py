@@ -1,0 +1,62 @@
+"""A member of a consumer group: its name, the same after a restart, so that it gets its partitions back; and when it was last heard of."""
+
+import os
+import secrets
+import time
+from pathlib import Path
+
+from aiokafka import AIOKafkaConsumer
+
+from schemas.settings import Settings
+
+
+def member_name(settings: Settings, slot: int) -> str:
+    """The static member id of the worker in `slot`, without the group's name.
+
+    Slots are numbered for each data folder alone, so the folder's own random name is part of it; a slot that an operator
+    numbered (CARTSTREAM_SLOT) is unique by that.
+    """
+    return str(slot) if settings.slot is not None else f"{_folder_name(settings.data)}-{slot}"
+
+
+def _folder_name(data: Path) -> str:
+    file = data / "name"
+    data.mkdir(parents=True, exist_ok=True)
+    if not file.exists():
+        made = data / f"name.{os.getpid()}"
+        made.write_text(secrets.token_hex(4))
+        try:
+            os.link(made, file)  # of workers that start together one gives the name
+        except FileExistsError:
+            pass
+        finally:
+            made.unlink()
+    return file.read_text()
+
+
+class Heartbeat:
+    """When the group last heard of a member: a process that was stopped and wakes sees that another may have its partitions."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        """`consumer` is started, and a member of a group."""
+        self._at = time.monotonic()
+        # aiokafka (0.14, pinned) tells nobody when its last good heartbeat was; it looks the method up at each beat.
+        coordinator = consumer._coordinator  # noqa: SLF001
+        beat = coordinator._do_heartbeat  # noqa: SLF001
+
+        async def timed_beat() -> bool:
+            sent_at = time.monotonic()  # not the answer's time: the broker counts from when it was asked
+            good: bool = await beat()
+            if good:
+                self._at = sent_at
+            return good
+
+        coordinator._do_heartbeat = timed_beat  # noqa: SLF001
+
+    def joined(self) -> None:
+        """The broker has just answered that it is a member."""
+        self._at = time.monotonic()
+
+    @property
+    def age_s(self) -> float:
+        return time.monotonic() - self._at

@@ -1,0 +1,145 @@
+"""`backfill` and what `store add` asks for, as real processes, upkeep too."""
+
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+from msgspec.structs import replace
+
+from ops.backfill import NOBODY_S, Wanted, backfill_of, status_of
+from ops.topics import create_topics
+from schemas.backfills import BackfillProgress, Backfills, begun
+from schemas.failures import WrongSetting
+from schemas.settings import Settings
+from tests.ops.conftest import COMMAND, Run, Shop
+
+DAY_MS = 24 * 60 * 60 * 1000
+
+
+@pytest.fixture
+async def topics(settings: Settings) -> None:
+    await create_topics(settings)
+
+
+@pytest.fixture
+def upkeep(environment: dict[str, str], topics: None, shop: Shop) -> Iterator[None]:
+    with subprocess.Popen([*COMMAND, "worker", "upkeep"], env=environment) as process:
+        yield
+        process.terminate()
+
+
+@pytest.mark.usefixtures("upkeep")
+def test_a_store_that_is_added_has_its_history_loaded_and_the_command_follows_it(run: Run, shop: Shop):
+    shop.customers(3)
+    added = shop.add(run)
+    assert added.code == 0, added.err
+    assert "campaigns that start at a purchase may start at these too" in added.err
+    followed = run("backfill", shop.hash, "--json")
+    assert followed.code == 0, followed.err
+    found = {row["resource"]: row for row in followed.json}
+    assert (found["customer"]["state"], found["customer"]["loaded"], found["customer"]["total"]) == ("done", 3, 3)
+    assert {row["state"] for row in followed.json} == {"done"}
+
+    again = run("backfill", shop.hash)
+    assert "is loaded already" in again.err
+    assert "done" in again.out
+    run_before = found["customer"]["run"]
+    assert "campaigns" not in shop.add(run).err  # nothing is asked for twice
+    assert {row["run"] for row in run("backfill", "--status", "--json").json} == {run_before}
+
+    anew = run("backfill", shop.hash, "--restart", "--only", "customers", "--events", "none", "--json")
+    assert anew.code == 0, anew.err
+    [row] = [row for row in anew.json if row["resource"] == "customer"]
+    assert row["run"] > run_before
+    assert {row["resource"] for row in anew.json} == {"customer", "subscriber", "order"}
+    assert run("lag", "--json").json[-1]["stage"] != "backfill"
+
+
+@pytest.mark.usefixtures("topics")
+def test_without_upkeep_the_status_says_what_it_waits_for(run: Run, shop: Shop):
+    assert "No history was asked for" in run("backfill", "--status").err
+    assert shop.add(run, "--events", "none").code == 0
+    rows = run("backfill", shop.hash, "--status", "--json").json
+    assert [(row["resource"], row["state"], row["loaded"], row["total"]) for row in rows] == [
+        ("customer", "asked", 0, None),
+        ("subscriber", "asked", 0, None),
+        ("order", "asked", 0, None),
+    ]
+    of_backfills = [row for row in run("lag", "--json").json if row["stage"] == "backfill"]
+    assert [(row["topic"], row["partition"], row["clear_in_s"]) for row in of_backfills] == [
+        (f"{shop.hash}.1/{name}", None, None) for name in ("customer", "subscriber", "order")
+    ]
+    shown = run("lag").out
+    assert "customer" in shown
+    refused = run("backfill", shop.hash, "--only", "orders")
+    assert refused.code == 2
+    assert "a load of" in refused.err
+
+
+@pytest.mark.usefixtures("topics")
+def test_no_backfill_leaves_it(run: Run, shop: Shop):
+    assert shop.add(run, "--no-backfill").code == 0
+    assert run("backfill", "--status", "--json").json == []
+
+
+@pytest.mark.usefixtures("topics")
+def test_wrong_usage_is_told_before_anything_is_asked_for(run: Run, shop: Shop):
+    wrong = {
+        "--only: 'carts' is not loaded": run("backfill", "nobody", "--only", "carts"),
+        "STORE: there is no store nobody": run("backfill", "nobody"),
+        "STORE: is missing": run("backfill"),
+        "--since: 'soon' is no date": run("backfill", "nobody", "--since", "soon"),
+        "--events: 'some' is not all": shop.add(run, "--events", "some"),
+    }
+    for words, ran in wrong.items():
+        assert (ran.code, words in ran.err) == (2, True), ran.err
+    assert run("store", "list", "--json").json == []
+
+
+def test_events_say_from_when_on_orders_make_their_purchases():
+    assert backfill_of("s.1", Wanted()).events_from_ms == 0
+    none = backfill_of("s.1", Wanted(events="none"))
+    assert none.events_from_ms == none.asked_ms
+    assert backfill_of("s.1", Wanted(events="since=1970-01-02")).events_from_ms == DAY_MS
+    assert backfill_of("s.1", Wanted(since="1970-01-02T02:00:00+02:00")).since_ms == DAY_MS
+    with pytest.raises(WrongSetting):
+        backfill_of("s.1", Wanted(events="since=then"))
+
+
+def test_a_later_load_makes_no_more_purchases_than_the_one_before_unless_it_is_told_to():
+    none = backfill_of("s.1", Wanted(events="none"))
+    assert backfill_of("s.1", Wanted(restart=True), none).events_from_ms == none.events_from_ms
+    assert backfill_of("s.1", Wanted(restart=True, events="all"), none).events_from_ms == 0
+
+
+def test_progress_of_another_run_is_of_no_use():
+    first, second = backfill_of("s.1", Wanted()), replace(backfill_of("s.1", Wanted(only=("orders",))), run="another")
+    found = Backfills()
+    found.take(first)
+    found.take(done(begun(first, "order")))
+    found.take(done(begun(first, "customer")))
+    assert [(at.resource, at.state) for at in found.progress("s.1")] == [("customer", "done"), ("subscriber", "asked"), ("order", "done")]
+    assert not found.done("s.1")
+    found.take(second)
+    assert [(at.resource, at.state) for at in found.progress("s.1")] == [("order", "asked"), ("customer", "done")]
+    assert not found.done("s.1")
+    found.take(done(begun(second, "order")))
+    assert found.done("s.1")
+
+
+def done(at: BackfillProgress) -> BackfillProgress:
+    return BackfillProgress(
+        store=at.store, resource=at.resource, run=at.run, state="done", since_ms=0, began_ms=0, at_ms=0, loaded=5, total=4, rate=2.0
+    )
+
+
+def test_a_status_has_a_rate_and_a_time_to_finish_while_it_loads_alone():
+    loading = BackfillProgress(
+        store="s.1", resource="order", run="1", state="loading", since_ms=0, began_ms=0, at_ms=0, loaded=100, total=400, rate=50.0
+    )
+    status = status_of(loading, 0)
+    assert (status.rate, status.clear_in_s, status.waits_for) == (50.0, 6.0, None)
+    assert (status_of(done(loading), 0).total, status_of(done(loading), 0).clear_in_s) == (5, 0.0)
+    asked = begun(backfill_of("s.1", Wanted()), "order")
+    assert status_of(asked, asked.since_ms).waits_for is None
+    assert "worker upkeep" in (status_of(asked, asked.since_ms + int(NOBODY_S * 1000) + 1).waits_for or "")
