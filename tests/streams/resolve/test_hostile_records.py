@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engagement import catalogs
 from schemas.people import Activity, Event
 from schemas.records import Origin, encode, headers_of
 from schemas.topics import ACCOUNTS, CHECKOUTS, PEOPLE, PRODUCTS, SUBSCRIBERS
@@ -26,6 +27,7 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
+TYPES = {"string": str, "long text": str, "number": int | float, "boolean": bool, "list": list}  # of catalogs' fields
 WHOLE = {
     "customer": customer(),
     "subscriber": subscriber(),
@@ -83,6 +85,9 @@ def test_any_body_is_decided(kind: str, data: st.DataObject):
     line.put(topic, "abc123.1/x", encode(state), headers_of(state, Origin("", 1)))
     line.run()
     assert all(len(command.data) for _, command in line.commands)
+    for write in line.catalog:
+        for field, value in orjson.loads(memoryview(write.properties)).items():
+            assert isinstance(value, TYPES[catalogs.FIELDS[write.catalog][field]]), field
 
 
 @settings(max_examples=300, deadline=None)
