@@ -77,8 +77,8 @@ class Catalogs:
         self._wake.set()
 
     def forget(self) -> None:
-        """No partition is ours."""
-        self._creates, self._targets = False, {}
+        """No partition is ours; a look for catalogs that is under way may never end."""
+        self._creates, self._targets, self._look_at_s = False, {}, {}
 
     def accept(self, record: ConsumerRecord) -> None:
         """The write goes as soon as its item may. An older one of that item that waits is done with."""
