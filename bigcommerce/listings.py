@@ -12,11 +12,21 @@ import msgspec
 from msgspec.structs import replace
 
 from bigcommerce.attributes import AttributeNames
+from bigcommerce.catalog_names import CatalogNames
 from bigcommerce.client import Answer, StoreApi
-from bigcommerce.reads import CUSTOMER_PARAMS, ORDER_PARAMS, decode_answer, id_of, whole_customers, whole_orders
+from bigcommerce.reads import (
+    CUSTOMER_PARAMS,
+    ORDER_PARAMS,
+    PRODUCT_PARAMS,
+    PRODUCTS_PER_CALL_MAX,
+    decode_answer,
+    id_of,
+    whole_customers,
+    whole_orders,
+)
 from schemas.failures import Undecodable
 
-LISTED = ("customer", "subscriber", "order")  # in the order in which a backfill loads them: accounts before what needs them
+LISTED = ("customer", "subscriber", "order", "product")  # in the order in which a backfill loads them: accounts before what needs them
 PAGE_MAX = 250  # entities; BigCommerce's largest page. Source: docs/facts/bigcommerce.md 2.3, 2.5
 
 ORDER_PASSES: tuple[dict[str, str], ...] = ({"status_id": "0"}, {}, {"is_deleted": "true"})
@@ -29,13 +39,16 @@ NO_CEILING = 2**31 - 1
 class ListedPage(msgspec.Struct, frozen=True):
     """One page.
 
-    items: whole entities as BigCommerce gave them: customers with all addresses, attributes and form fields, orders with their lines.
+    items: whole entities as BigCommerce gave them: customers with all addresses, attributes and form fields, orders with their lines,
+    products with their variants.
     """
 
     items: list[bytes]
     read_at_ms: int  # the answer's Date
     after: str  # the cursor of the next page, "" when this was the last one
     attribute_names: dict[str, str] = {}  # of the customers' attributes: id to the name that the merchant gave
+    brand_names: dict[str, str] = {}  # of the products' brands: id to name
+    category_paths: dict[str, list[str]] = {}  # of the products' categories: id to the names from the root down to it
 
 
 async def list_page(api: StoreApi, resource: str, after: str = "", since_ms: int = 0) -> ListedPage:
@@ -52,6 +65,8 @@ async def list_page(api: StoreApi, resource: str, after: str = "", since_ms: int
             return await _subscribers(api, after, since_ms)
         case "order":
             return await _orders(api, after, since_ms)
+        case "product":
+            return await _products(api, after, since_ms)
     raise Undecodable(f"no listing of {resource}", "resource")
 
 
@@ -70,9 +85,9 @@ async def count(api: StoreApi, resource: str, since_ms: int = 0) -> int:
     return total
 
 
-# V3: customers by cursor, subscribers by page number
+# V3: customers by cursor, subscribers by page number, products by id
 
-_V3 = {"customer": "customers", "subscriber": "customers/subscribers"}
+_V3 = {"customer": "customers", "subscriber": "customers/subscribers", "product": "catalog/products"}
 
 
 class _Pagination(msgspec.Struct, frozen=True):
@@ -169,6 +184,59 @@ async def _subscriber_page(api: StoreApi, page: int, since_ms: int, until_s: int
     if since_ms and until_s:
         params["date_modified:max"] = _iso(until_s * 1000)
     return await api.get("customers/subscribers/list", "/v3/customers/subscribers", params)
+
+
+class _InCatalog(msgspec.Struct, frozen=True):
+    brand_id: int | str | None = None
+    categories: list[int | str] | None = None
+
+
+async def _products(api: StoreApi, after: str, since_ms: int) -> ListedPage:
+    """By rising id, each call behind the last id of the one before, up to the newest id at the beginning; with all variants.
+
+    The cursor is `{the last id}/{the newest id at the beginning}/{page}`: a page beyond the first only where no product of one has an id
+    that can be read. Source: docs/facts/bigcommerce.md 2.7
+    """
+    last_id, ceiling, page = _numbers(after, 3) if after else (0, await _newest_product(api), 1)
+    place = {"id:greater": str(last_id), "id:max": str(ceiling), "sort": "id", "direction": "asc", "page": str(page)}
+    limit = {"limit": str(min(PAGE_MAX, PRODUCTS_PER_CALL_MAX))}
+    answer = await api.get("products/list", "/v3/catalog/products", PRODUCT_PARAMS | _since_v3(since_ms) | place | limit)
+    listed: _List = decode_answer(answer, _List)
+    named, unnamed = _split(listed.data)
+    items = [*named.values(), *unnamed]
+    last_named = max((int(id) for id in named if id.isdigit()), default=0)
+    following = f"{last_named}/{ceiling}/1" if last_named else f"{last_id}/{ceiling}/{page + 1}"
+    brands, paths = await _catalog_names(api, items)
+    end = not items or last_named >= ceiling
+    return ListedPage(items, answer.read_at_ms, "" if end else following, brand_names=brands, category_paths=paths)
+
+
+async def _newest_product(api: StoreApi) -> int:
+    """Its id; 0 where there is none, NO_CEILING where it cannot be read."""
+    answer = await api.get("products/list", "/v3/catalog/products", {"sort": "id", "direction": "desc", "limit": "1"})
+    listed: _List = decode_answer(answer, _List)
+    return max((int(id) if id.isdigit() else NO_CEILING for id in map(id_of, listed.data)), default=0)
+
+
+_names_in_catalog: WeakKeyDictionary[StoreApi, CatalogNames] = WeakKeyDictionary()
+"""As `_names`."""
+
+
+async def _catalog_names(api: StoreApi, products: list[bytes]) -> tuple[dict[str, str], dict[str, list[str]]]:
+    placed = [place for place in map(_in_catalog, products) if place]
+    brands = frozenset(str(place.brand_id) for place in placed if place.brand_id)
+    categories = frozenset(str(id) for place in placed for id in place.categories or [])
+    names = _names_in_catalog.setdefault(api, CatalogNames(api))
+    await names.learn(brands, categories)
+    return names.of(brands, categories)
+
+
+def _in_catalog(product: bytes) -> _InCatalog | None:
+    """None of a body that is at fault: whoever reads it says which field it is."""
+    try:
+        return msgspec.json.decode(product, type=_InCatalog)
+    except (msgspec.DecodeError, ValueError):
+        return None
 
 
 # V2: orders by id

@@ -18,7 +18,8 @@ def pages_of(listed: ListedPage, *, store: str, resource: str, run: str, page: i
     """
     bodies: list[list[bytes]] = [[]]
     size, left_out = 0, []
-    size_max = BODY_BYTES_MAX - len(msgspec.json.encode(listed.attribute_names))
+    names = listed.attribute_names, listed.brand_names, listed.category_paths
+    size_max = BODY_BYTES_MAX - len(msgspec.json.encode(names))
     for item in listed.items:
         if len(item) > size_max:
             left_out.append(id_of(item)[:ID_CHARS_MAX])
@@ -41,6 +42,8 @@ def pages_of(listed: ListedPage, *, store: str, resource: str, run: str, page: i
             read_at_ms=listed.read_at_ms,
             body=msgspec.Raw(b"[" + b",".join(items) + b"]"),
             attribute_names=listed.attribute_names,
+            brand_names=listed.brand_names,
+            category_paths=listed.category_paths,
             left_out=left_out if part == 0 else [],
         )
         for part, items in enumerate(bodies)

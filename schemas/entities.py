@@ -84,6 +84,8 @@ class ProductState(EntityState, frozen=True, kw_only=True):
     """A product with its variants. Key `{s}/{product_id}`."""
 
     name: ClassVar[str] = "product-state"
+    brand_name: str | None = None  # None where it has no brand, or one that the store does not list
+    category_paths: dict[str, list[str]] = {}  # category id to the names from the root down to it; without those that are not listed
 
 
 class ProductGone(EntityGone, frozen=True, kw_only=True):
@@ -100,7 +102,7 @@ class Page(Message, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "page"
     store: str
-    resource: str  # customer, subscriber, order
+    resource: str  # customer, subscriber, order, product
     run: str
     page: int
     part: int = 0
@@ -108,5 +110,7 @@ class Page(Message, frozen=True, kw_only=True):
     read_at_ms: int
     body: msgspec.Raw  # a JSON array of whole entities as BigCommerce gave them
     attribute_names: dict[str, str] = {}  # of customers: as CustomerState has them
+    brand_names: dict[str, str] = {}  # of products: brand id to its name
+    category_paths: dict[str, list[str]] = {}  # of products: as ProductState has them
     left_out: list[str] = []  # ids of entities of the page that are too large for a record
     events_from_ms: int = 0  # orders created before make no purchase (`backfill --events`)

@@ -106,8 +106,8 @@ TOPICS = (
 # Which topics each stage's consumer group reads; the group is `{prefix}cartstream-{stage}`.
 STAGES = {
     "fetch": (WEBHOOKS, PAGES),
-    "resolve": (CHECKOUTS, ACCOUNTS, SUBSCRIBERS, PEOPLE),
-    "deliver": (COMMANDS, HISTORY),
+    "resolve": (CHECKOUTS, ACCOUNTS, SUBSCRIBERS, PRODUCTS, PEOPLE),
+    "deliver": (COMMANDS, HISTORY, CATALOG),
 }
 
 # The parts that run as workers, each in a slot and in a consumer group of its own.

@@ -22,7 +22,7 @@ from ops.exits import DONE, FAILED
 from ops.lag import Gauge, behind
 from schemas.settings import load as load_settings
 
-PAST = (300, 200, 100)  # days ago: accounts came, subscribers, orders
+PAST = (320, 310, 300, 200, 100)  # days ago: brands and categories, products, accounts came, subscribers, orders
 PAST_PEOPLE = 400
 DAY_MS = 24 * 60 * 60 * 1000
 ACTIONS_A_TICK, TICK_S = 6, 0.25
@@ -234,7 +234,7 @@ def show(summary: Summary, faults: bool) -> None:
     print(
         f"\n{summary.actions:,} things happened in {summary.seconds} s and caused {summary.webhooks:,} webhooks; "
         f"{summary.commands:,} commands reached Engagement.\n"
-        f"{summary.loaded:,} customers, subscribers and orders of its past were loaded meanwhile, in {summary.loaded_in_s:.0f} s.\n"
+        f"{summary.loaded:,} things of its past were loaded meanwhile, in {summary.loaded_in_s:.0f} s.\n"
         f"From a webhook's receipt to Engagement's acceptance: p50 {p50}, p99 {p99}. {at_rest}\n"
         f"{summary.api_calls:,} BigCommerce API calls: {summary.api_calls_per_1000_webhooks:.0f} per 1,000 webhooks.\n"
     )

@@ -1,4 +1,5 @@
-"""One store's shop: all that it holds and ever held, and what reads see of it. What happens to it stands in customers, carts and orders."""
+"""One store's shop: all that it holds and ever held, and what reads see of it. What happens to it stands in customers, carts,
+orders and products."""
 
 import bisect
 import random
@@ -19,7 +20,7 @@ from simulators.bigcommerce.knobs import Knobs
 Body = dict[str, Any]
 Fire = Callable[["Store", str, Body], None]
 
-KINDS = ("customer", "subscriber", "cart", "order")
+KINDS = ("customer", "subscriber", "cart", "order", "brand", "category", "product")
 
 
 class Refused(Exception):
@@ -42,7 +43,7 @@ class Store(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     quota: int = 450
     """REST calls in a window."""
     forbidden: list[str] = []
-    """Permissions taken away: customers, orders, carts, information."""
+    """Permissions taken away: customers, orders, carts, products, information."""
 
     @property
     def secure_url(self) -> str:
@@ -90,8 +91,9 @@ class Shop:
         self.stale_reads = 0  # of one entity, that saw an older state than it had
         self.attribute_ids: dict[str, int] = {}
         self.address_owners: dict[int, int] = {}
+        self.variant_owners: dict[int, int] = {}
         self._emails: dict[str, dict[str, int | str]] = {"customer": {}, "subscriber": {}}
-        self._last_ids = dict.fromkeys((*KINDS, "address"), 0) | {"order": 100}
+        self._last_ids = dict.fromkeys((*KINDS, "address", "variant", "sku", "image", "option"), 0) | {"order": 100}
         self._lists: dict[Any, list[Any]] = {}
         self._all_seen_from = 0.0
         self._knobs, self._fire, self._random = knobs, fire, random.Random(f"{seed}/{store.hash}")

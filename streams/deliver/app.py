@@ -14,8 +14,9 @@ from schemas.membership import member_name
 from schemas.settings import Settings
 from schemas.topics import HISTORY, STAGES, group
 from streams.consumer import BatchConsumer, started
+from streams.deliver.fence import Fenced
 from streams.deliver.history import AHEAD
-from streams.deliver.loop import Deliver, Fenced
+from streams.deliver.loop import Deliver
 
 log = structlog.get_logger()
 

@@ -42,7 +42,7 @@ class HistoryWay:
         """`commands` reads records, `accept` takes one that was held, `start` makes a task of the process."""
         self._settings, self._commands, self._accept, self._start = settings, commands, accept, start
         self._topic = settings.topic_prefix + HISTORY.name
-        self.queues: dict[str, Queue] = {}  # by store
+        self.queues: dict[str, Queue[Pending]] = {}  # by store
         self._partitions: dict[TopicPartition, History] = {}
         self._lanes: Mapping[TopicPartition, Lanes] = {}
         self._bounds: Mapping[TopicPartition, Bounds] = {}
@@ -109,7 +109,7 @@ class HistoryWay:
         """What may go because of it; None where it is a repetition."""
         return [pending] if self._partitions[pending.source].is_new(pending.lane, pending.command.number) else None
 
-    def turn(self, store: Store, live: Queue | None, host: Pace, now_s: float) -> float:
+    def turn(self, store: Store, live: Queue[Pending] | None, host: Pace, now_s: float) -> float:
         """When the next call of a store may start; now: it may, and is counted."""
         return self._turns.start(self.queues[store.store], live, store.project, host, now_s)
 

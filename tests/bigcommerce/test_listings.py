@@ -13,6 +13,7 @@ from bigcommerce.client import BigCommerce, StoreApi
 from bigcommerce.customers import parse_customer
 from bigcommerce.listings import LISTED, ListedPage, count, list_page
 from bigcommerce.orders import parse_order
+from bigcommerce.products import parse_product
 from schemas.failures import AccessLost, Undecodable
 from tests.bigcommerce.conftest import Shop
 
@@ -32,7 +33,16 @@ def order(_: int = 0, **fields: Any) -> dict[str, Any]:
     return {"action": "create_order", "lines": LINES, **fields}
 
 
-CREATE: dict[str, Callable[[int], dict[str, Any]]] = {"customer": customer, "subscriber": subscriber, "order": order}
+def product(n: int) -> dict[str, Any]:
+    return {"action": "create_product", "fields": {"name": f"Jar {n}"}}
+
+
+CREATE: dict[str, Callable[[int], dict[str, Any]]] = {
+    "customer": customer,
+    "subscriber": subscriber,
+    "order": order,
+    "product": product,
+}
 
 
 async def make(shop: Shop, resource: str, numbers: range) -> list[str]:
@@ -82,6 +92,23 @@ async def test_customers_and_orders_come_whole(shop: Shop, api: StoreApi):
     assert len(parse_customer(body).attributes) == 11
     [body] = [item for page in await list_all(api, "order") for item in page.items]
     assert [line.title for line in parse_order(body).lines] == ["Mug"]
+
+
+async def test_products_come_with_variants_and_the_names_of_brand_and_categories(shop: Shop, api: StoreApi):
+    variant = {"options": [{"name": "Color", "label": "Red"}], "sku": "J-R"}
+    placed = {"fields": {"name": "Jar", "brand_id": 1, "categories": [2]}, "variants": [variant]}
+    await shop.act(
+        {"action": "create_brand", "name": "OFS"},
+        {"action": "create_category", "name": "Kitchen"},
+        {"action": "create_category", "name": "Jars", "parent_id": 1},
+        *[product(n) | placed for n in range(60)],
+    )
+    pages = [page for page in await list_all(api, "product") if page.items]
+    assert len(pages) == 2
+    assert all((page.brand_names, page.category_paths) == ({"1": "OFS"}, {"2": ["Kitchen", "Jars"]}) for page in pages)
+    assert {v.sku for page in pages for item in page.items for v in parse_product(item).variants or []} == {"J-R"}
+    calls = await shop.calls()
+    assert calls["GET /v3/catalog/brands 200"] == calls["GET /v3/catalog/trees/categories 200"] == 1
 
 
 @pytest.mark.usefixtures("small")
@@ -159,7 +186,12 @@ async def test_since_lists_what_was_modified_from_then_on(shop: Shop, api: Store
     old = await make(shop, resource, range(8))
     await shop.knobs(clock_offset_ms=0)
     since_ms = time.time_ns() // 1_000_000 - DAY_MS // 2
-    changes = {"order": {"staff_notes": "x"}, "customer": {"first_name": "Jane"}, "subscriber": {"first_name": "Jane"}}
+    changes = {
+        "order": {"staff_notes": "x"},
+        "customer": {"first_name": "Jane"},
+        "subscriber": {"first_name": "Jane"},
+        "product": {"name": "Pot"},
+    }
     await shop.act({"action": f"update_{resource}", "id": int(old[3]), "fields": changes[resource]})
     new = await make(shop, resource, range(8, 16))
     assert sorted(ids_of(await list_all(api, resource, since_ms)), key=int) == sorted([old[3], *new], key=int)

@@ -46,7 +46,7 @@ class Turns:
         self._per_s = per_s
         self._paces: dict[str, Pace] = {}
 
-    def start(self, history: Queue, live: Queue | None, project: str, host: Pace, now_s: float) -> float:
+    def start(self, history: Queue[Pending], live: Queue[Pending] | None, project: str, host: Pace, now_s: float) -> float:
         """When the next call of a store may start; now: it may, and is counted. `host` is the pace of all calls to its host."""
         due_s = history.next_s(now_s)
         if due_s > now_s:

@@ -41,7 +41,8 @@ def read_entity(page: Page, place: int, entity: msgspec.Raw) -> Made | Unread:
     if not is_id(page.resource, id):
         return Unread(f"{page.resource}[{place}]", Undecodable(f"no id of a {page.resource}", "id"), _alone(page, body))
     try:
-        made = with_names(make_state(page.store, page.resource, id, body, page.read_at_ms), page.attribute_names)
+        made = make_state(page.store, page.resource, id, body, page.read_at_ms)
+        made = with_names(made, page.attribute_names, page.brand_names, page.category_paths)
     except Undecodable as error:
         return Unread(f"{page.resource}-{id}", error, _alone(page, body))
     if isinstance(made.state, OrderState):

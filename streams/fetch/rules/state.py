@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from bigcommerce.carts import parse_cart
 from bigcommerce.customers import parse_customer
 from bigcommerce.orders import parse_order
+from bigcommerce.products import parse_product
 from bigcommerce.subscribers import parse_subscriber
 from schemas.entities import (
     CartGone,
@@ -17,11 +18,13 @@ from schemas.entities import (
     EntityGone,
     EntityState,
     OrderState,
+    ProductGone,
+    ProductState,
     SubscriberGone,
     SubscriberState,
 )
 from schemas.keys import checkout_key, entity_key
-from schemas.topics import ACCOUNTS, CHECKOUTS, SUBSCRIBERS, Topic
+from schemas.topics import ACCOUNTS, CHECKOUTS, PRODUCTS, SUBSCRIBERS, Topic
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -31,7 +34,9 @@ class Made(msgspec.Struct, frozen=True):
     key: str
     state: EntityState
     modified_ms: int
-    attributes: frozenset[str] = frozenset()  # ids, of which the names are wanted
+    attributes: frozenset[str] = frozenset()  # ids, of which the names are wanted, as of the next two
+    brands: frozenset[str] = frozenset()
+    categories: frozenset[str] = frozenset()
     account: str = ""  # the customer that it belongs to, "" for none
     account_since_ms: int = 0  # the account as it was before that is of no use to it
 
@@ -50,15 +55,22 @@ def make_gone(store: str, resource: str, id: str, at_ms: int, read_at_ms: int) -
             return SUBSCRIBERS, entity_key(store, id), SubscriberGone(store=store, id=id, told=False, at_ms=at_ms, read_at_ms=read_at_ms)
         case "cart":
             return CHECKOUTS, checkout_key(store, id), CartGone(store=store, id=id, told=False, at_ms=at_ms, read_at_ms=read_at_ms)
+        case "product":
+            return PRODUCTS, entity_key(store, id), ProductGone(store=store, id=id, told=False, at_ms=at_ms, read_at_ms=read_at_ms)
     return None
 
 
-def with_names(made: Made, known: Mapping[str, str]) -> Made:
-    """A customer with the names of those of its attributes that have one."""
-    if not made.attributes:
-        return made
-    assert isinstance(made.state, CustomerState)
-    return replace(made, state=replace(made.state, attribute_names={id: known[id] for id in made.attributes if id in known}))
+def with_names(made: Made, attributes: Mapping[str, str], brands: Mapping[str, str], category_paths: Mapping[str, list[str]]) -> Made:
+    """A customer with the names of its attributes, a product with those of its brand and categories, as far as they have one."""
+    match made.state:
+        case CustomerState():
+            names = {id: attributes[id] for id in made.attributes if id in attributes}
+            return replace(made, state=replace(made.state, attribute_names=names))
+        case ProductState():
+            brand = next((brands[id] for id in made.brands if id in brands), None)
+            paths = {id: category_paths[id] for id in sorted(made.categories) if id in category_paths}
+            return replace(made, state=replace(made.state, brand_name=brand, category_paths=paths))
+    return made
 
 
 def _customer(store: str, id: str, body: bytes, read_at_ms: int) -> Made:
@@ -86,9 +98,17 @@ def _cart(store: str, id: str, body: bytes, read_at_ms: int) -> Made:
     return Made(CHECKOUTS, checkout_key(store, id), state, cart.updated_ms, account=cart.customer_id)
 
 
+def _product(store: str, id: str, body: bytes, read_at_ms: int) -> Made:
+    product = parse_product(body)
+    state = ProductState(store=store, id=id, version=product.modified_ms, read_at_ms=read_at_ms, body=msgspec.Raw(body))
+    brands, categories = frozenset([product.brand_id] if product.brand_id else []), frozenset(product.category_ids or [])
+    return Made(PRODUCTS, entity_key(store, id), state, product.modified_ms, brands=brands, categories=categories)
+
+
 _MAKERS: dict[str, Callable[[str, str, bytes, int], Made]] = {
     "customer": _customer,
     "subscriber": _subscriber,
     "order": _order,
     "cart": _cart,
+    "product": _product,
 }

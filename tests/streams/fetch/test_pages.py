@@ -13,9 +13,9 @@ from bigcommerce.client import BigCommerce, StoreApi
 from bigcommerce.listings import LISTED, ListedPage, list_page
 from ingest.pages import pages_of
 from schemas.dead_letters import DeadLetter
-from schemas.entities import CustomerState, OrderState, Page, SubscriberState
+from schemas.entities import CustomerState, OrderState, Page, ProductState, SubscriberState
 from schemas.records import Decoder
-from schemas.topics import ACCOUNTS, CHECKOUTS, DEAD_LETTERS, PAGES, SUBSCRIBERS, WEBHOOKS
+from schemas.topics import ACCOUNTS, CHECKOUTS, DEAD_LETTERS, PAGES, PRODUCTS, SUBSCRIBERS, WEBHOOKS
 from simulators.process import start
 from tests.streams.fetch.stage import HASH, STORE, TOKEN, Stage
 
@@ -73,6 +73,10 @@ async def test_a_stores_history_becomes_the_records_of_live_reads(stage: Stage, 
         *({"action": "create_customer", "email": f"c{n}@example.com", "attributes": {"size": "L"}} for n in range(40))
     )
     await stage.act(*({"action": "create_subscriber", "email": f"s{n}@example.com"} for n in range(35)))
+    await stage.act(
+        {"action": "create_brand", "name": "OFS"},
+        *({"action": "create_product", "fields": {"name": f"P{n}", "brand_id": 1}} for n in range(40)),
+    )
     carts = await stage.act(*({"action": "create_cart", "lines": LINES, "email": "jane@example.com"} for _ in range(20)))
     orders = await stage.act(
         *({"action": "checkout", "cart_id": cart["id"], "status": 11} for cart in carts),
@@ -96,8 +100,10 @@ async def test_a_stores_history_becomes_the_records_of_live_reads(stage: Stage, 
     assert await bodies(stage, CustomerState, ACCOUNTS) == entities["customer"]
     assert await bodies(stage, SubscriberState, SUBSCRIBERS) == {id: e for id, e in entities["subscriber"].items() if id != "{}"}
     assert await bodies(stage, OrderState, CHECKOUTS) == {id: e for id, e in entities["order"].items() if id != bad}
-    written = await stage.written(ACCOUNTS, SUBSCRIBERS, CHECKOUTS)
-    assert {type(message) for _, message, _ in written} == {CustomerState, SubscriberState, OrderState}
+    assert await bodies(stage, ProductState, PRODUCTS) == entities["product"]
+    written = await stage.written(ACCOUNTS, SUBSCRIBERS, CHECKOUTS, PRODUCTS)
+    assert {type(message) for _, message, _ in written} == {CustomerState, SubscriberState, OrderState, ProductState}
+    assert {state.brand_name for _, state, _ in written if isinstance(state, ProductState)} == {"OFS"}
     assert {f"{STORE}/{cart['id']}" for cart in carts[:3]} <= {key for key, _, _ in written}
     assert all(set(state.attribute_names.values()) == {"size"} for _, state, _ in written if isinstance(state, CustomerState))
     causes = {headers["cause"].decode() for _, _, headers in written}

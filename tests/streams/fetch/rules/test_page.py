@@ -3,9 +3,9 @@ import orjson
 import pytest
 
 from bigcommerce.listings import LISTED
-from schemas.entities import CustomerState, OrderState, Page, SubscriberState
+from schemas.entities import CustomerState, OrderState, Page, ProductState, SubscriberState
 from schemas.failures import Undecodable
-from schemas.topics import ACCOUNTS, CHECKOUTS, SUBSCRIBERS, Topic
+from schemas.topics import ACCOUNTS, CHECKOUTS, PRODUCTS, SUBSCRIBERS, Topic
 from streams.fetch.rules.page import Unread, entities_of, left_out, read_entity
 from streams.fetch.rules.state import Made
 
@@ -27,6 +27,7 @@ ENTITIES: dict[str, tuple[dict[str, object], Topic, str, type]] = {
     "customer": ({"id": 7, "email": "jane@example.com", **TIMES}, ACCOUNTS, "abc123.1/7", CustomerState),
     "subscriber": ({"id": 5, "email": "jane@example.com", **TIMES}, SUBSCRIBERS, "abc123.1/5", SubscriberState),
     "order": (ORDER, CHECKOUTS, "abc123.1/order-101", OrderState),
+    "product": ({"id": 9, "name": "Jar", **TIMES}, PRODUCTS, "abc123.1/9", ProductState),
 }
 
 
@@ -38,6 +39,14 @@ def test_an_entity_of_a_page_becomes_the_record_of_a_read_at_the_pages_time(reso
     assert (made.topic, made.key, type(made.state)) == (topic, key, kind)
     assert (made.state.store, made.state.id, made.state.read_at_ms) == ("abc123.1", str(entity["id"]), READ_AT_MS)
     assert orjson.loads(bytes(made.state.body)) == entity
+
+
+def test_a_product_has_the_names_that_came_with_its_page():
+    names = {"brand_names": {"36": "OFS", "37": "Other"}, "category_paths": {"23": ["Kitchen", "Jars"], "24": ["Bath"]}}
+    [made] = read(page("product", {"id": 9, "brand_id": 36, "categories": [23, 99], **TIMES}, **names))
+    assert isinstance(made, Made)
+    assert isinstance(made.state, ProductState)
+    assert (made.state.brand_name, made.state.category_paths) == ("OFS", {"23": ["Kitchen", "Jars"]})
 
 
 def test_an_order_with_a_cart_has_the_carts_key():
