@@ -7,5 +7,6 @@ client.py      calls to a store's API
 quota.py       the pace of those calls
 reads.py       which calls read which entities
 values.py      how BigCommerce writes numbers, money, times and ids
-customers.py, attributes.py, subscribers.py, orders.py, carts.py   bodies to structs
+customers.py, subscribers.py, orders.py, carts.py, products.py   bodies to structs
+attributes.py, catalog_names.py   the names of what those carry by id
 """

@@ -23,6 +23,7 @@ SCOPES = {
     "v3/customers": "store_v2_customers_read_only",
     "v2/orders": "store_v2_orders_read_only",
     "v3/carts": "store_cart_read_only",
+    "v3/catalog": "store_v2_products_read_only",
 }
 
 T = TypeVar("T")
@@ -93,12 +94,13 @@ async def read_store(client: httpx.AsyncClient) -> StoreInformation:
 
 
 async def check_scopes(client: httpx.AsyncClient) -> None:
-    """The token may read all that the stages read: customers, subscribers, orders, carts. Costs a call each.
+    """The token may read all that the stages read: customers, subscribers, orders, carts, products. Costs a call each.
 
     Raises AccessLost naming every scope that is missing, else as `read_store`.
     """
     missing = []
-    for path in ("v3/customers", "v3/customers/subscribers", "v2/orders", f"v3/carts/{uuid.uuid4()}"):  # a cart that is not there: 404
+    no_cart = f"v3/carts/{uuid.uuid4()}"  # answered with 404
+    for path in ("v3/customers", "v3/customers/subscribers", "v2/orders", no_cart, "v3/catalog/products"):
         answer = await _call(client, "GET", path, taken=(403, 404), params={"limit": 1})
         if answer.status_code == 403 and (scope := _scope(path)) not in missing:
             missing.append(scope)

@@ -10,6 +10,7 @@ from bigcommerce.orders import has_lines
 from schemas.failures import Undecodable
 
 IDS_PER_CALL_MAX = 250  # BigCommerce's largest page; as many ids make an address of about 3 kB
+PRODUCTS_PER_CALL_MAX = 50  # each comes with all its variants, some hundreds at most: a larger page would take seconds
 ORDER_PARAMS = {"include": "consignments.line_items", "consignment_structure": "object"}
 
 
@@ -22,6 +23,13 @@ class Read(msgspec.Struct, frozen=True):
     found: dict[str, bytes]
     unnamed: int
     read_at_ms: int
+
+
+class Category(msgspec.Struct, frozen=True):
+    """`parent_id` is "0" at the root."""
+
+    name: str
+    parent_id: str
 
 
 class _Named(msgspec.Struct, frozen=True):
@@ -64,6 +72,14 @@ async def read_subscribers(api: StoreApi, ids: list[str]) -> Read:
     Source: docs/facts/bigcommerce.md 2.4 · example: tests/examples/bigcommerce/rest/subscriber_v3_one.constructed.json
     """
     return await _read_list(api, "subscribers", "/v3/customers/subscribers", ids, {})
+
+
+async def read_products(api: StoreApi, ids: list[str]) -> Read:
+    """Products with all their variants, for at most PRODUCTS_PER_CALL_MAX ids, as `read_customers`.
+
+    Source: docs/facts/bigcommerce.md 2.7 · example: tests/examples/bigcommerce/rest/product_v3_one.json
+    """
+    return await _read_list(api, "products", "/v3/catalog/products", ids, {"include": "variants,primary_image"})
 
 
 async def read_cart(api: StoreApi, id: str) -> Read:
@@ -110,6 +126,28 @@ async def read_attribute_names(api: StoreApi) -> dict[str, str]:
         if isinstance(attribute, dict) and isinstance(name := attribute.get("name"), str):
             names[str(attribute.get("id"))] = name
     return names
+
+
+async def read_brands(api: StoreApi) -> dict[str, str]:
+    """Brands: id to name. Raises as `read_customers`.
+
+    Source: docs/facts/bigcommerce.md 2.7 · example: tests/examples/bigcommerce/rest/brands_v3_page.json
+    """
+    rows = map(_json, (await _read_pages(api, "catalog/brands", "/v3/catalog/brands", {}))[0])
+    return {str(row.get("id")): name for row in rows if isinstance(row, dict) and isinstance(name := row.get("name"), str)}
+
+
+async def read_categories(api: StoreApi) -> dict[str, Category]:
+    """Categories of all trees, by id. Raises as `read_customers`.
+
+    Source: docs/facts/bigcommerce.md 2.7 · example: tests/examples/bigcommerce/rest/category_trees_categories.json
+    """
+    rows = map(_json, (await _read_pages(api, "catalog/categories", "/v3/catalog/trees/categories", {}))[0])
+    return {
+        str(row.get("category_id")): Category(name, str(row.get("parent_id") or 0))
+        for row in rows
+        if isinstance(row, dict) and isinstance(name := row.get("name"), str)
+    }
 
 
 async def _with_all(api: StoreApi, found: dict[str, bytes], name: str, count: str, endpoint: str) -> dict[str, bytes]:

@@ -83,6 +83,13 @@ class Fields:
             raise Undecodable(f"too long for an e-mail ({len(value):,} characters)", self.path + name)
         return value if any(map(str.isalnum, value)) and value not in NOT_IDS else ""
 
+    def boolean(self, name: str) -> bool | None:
+        """True or false."""
+        value = self.data.get(name)
+        if value is None or isinstance(value, bool):
+            return value
+        raise self._wrong(name, "true or false")
+
     def id(self, name: str) -> str:
         """An id as text; "" where there is none (absent, null, 0 or empty: BigCommerce's ids begin at 1)."""
         value = self.data.get(name)

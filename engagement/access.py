@@ -1,8 +1,11 @@
 """Whether a project's key is accepted: the check before a store is added, and the doctor's."""
 
+from typing import Any
+
 import httpx
 
 from engagement.answers import says_unknown_customer
+from engagement.catalogs import FIELDS
 from schemas.failures import AccessLost, QuotaSpent, Reject, Unavailable
 
 TIMEOUT_S = 15.0
@@ -36,7 +39,56 @@ async def check_permission_to_read_events(engagement_url: str, project: str, api
         raise Reject(f"Engagement answers {answer.status_code} to a question for events; check that the project has the hard id email_id")
 
 
-async def _answer(method: str, url: str, auth: tuple[str, str], body: dict[str, object] | None = None) -> httpx.Response:
+async def check_catalogs(engagement_url: str, project: str, api_key_id: str, api_secret: str) -> str:
+    """What can be said of the project's catalogs, where nothing is wrong with them. Changes nothing: it lists, writes and removes no items.
+
+    Raises AccessLost without a permission, Reject where a catalog that is there lacks a field of ours, else as `check_key`.
+    Source: docs/facts/engagement.md 1, 5
+    """
+    url, auth = f"{engagement_url}/data/v2/projects/{project}/catalogs", (api_key_id, api_secret)
+    listed = _list(await _permitted("list catalogs", "GET", url, auth))
+    there = {str(row["name"]): str(row["id"]) for row in listed if "name" in row and "id" in row}
+    for name in FIELDS.keys() & there.keys():
+        catalog = f"{url}/{there[name]}"
+        await _permitted("Create or update catalog item", "PUT", f"{catalog}/items", auth, [])
+        await _permitted("Delete catalog item", "DELETE", f"{catalog}/items/bulk-delete", auth, [])
+        declared = _declared(await _permitted("list catalogs", "GET", catalog, auth))
+        if declared and (missing := sorted(FIELDS[name].keys() - declared)):
+            raise Reject(
+                f"the catalog {name} was not made by cartstream and lacks the fields {', '.join(missing)}, so that its items are refused; "
+                "rename it, and cartstream makes its own"
+            )
+    missing_catalogs = [name for name in FIELDS if name not in there]
+    return f"{' and '.join(missing_catalogs)} will be made" if missing_catalogs else f"{' and '.join(FIELDS)} may be written"
+
+
+async def _permitted(what: str, method: str, url: str, auth: tuple[str, str], body: Any = None) -> httpx.Response:
+    answer = await _answer(method, url, auth, body)
+    if answer.status_code in (401, 403):
+        raise AccessLost(f"the API key lacks the permission Catalogs > {what}; give it to the key's API group")
+    return answer
+
+
+def _list(answer: httpx.Response) -> list[dict[str, Any]]:
+    """Raises Reject for what is no list of catalogs."""
+    try:
+        rows = answer.json()["data"]
+    except (ValueError, KeyError, TypeError):
+        rows = None
+    if answer.status_code != 200 or not isinstance(rows, list):
+        raise Reject(f"Engagement answers {answer.status_code} to a list of catalogs; check address and project")
+    return [row for row in rows if isinstance(row, dict)]
+
+
+def _declared(answer: httpx.Response) -> set[str]:
+    """The names of a catalog's fields; none where the answer does not say."""
+    try:
+        return {str(field["name"]) for field in answer.json()["data"]["fields"]}
+    except (ValueError, KeyError, TypeError):
+        return set()
+
+
+async def _answer(method: str, url: str, auth: tuple[str, str], body: Any = None) -> httpx.Response:
     try:
         async with httpx.AsyncClient(auth=auth, timeout=TIMEOUT_S) as client:
             answer = await client.request(method, url, json=body)

@@ -1,4 +1,4 @@
-"""What Engagement's answers mean, per command. Source: docs/facts/engagement.md 2.4, 2.5, 6.
+"""What Engagement's answers mean, per command. Source: docs/facts/engagement.md 2.4, 2.5, 5, 6.
 
 A request fails as a whole by an exception of schemas.failures: QuotaSpent (nothing of it was taken), Unavailable (it may
 have been taken), AccessLost, CommandRefused. Otherwise each command has an outcome of its own.
@@ -16,6 +16,7 @@ from schemas.failures import AccessLost, CommandRefused, QuotaSpent, Unavailable
 
 WORDS_MAX = 300  # characters of Engagement's own words that we keep
 NOT_OUR_PROJECT = ("could not authenticate", "invalid project id")  # 400, but it is the address or token that is wrong
+FIELDS_NAMED = re.compile(r"Fields \[([^\]]*)\]")
 EMAIL = re.compile(r"\S+@\S+")
 
 
@@ -29,6 +30,7 @@ class Refused:
     """Engagement will never take the command; `reason` is in its own words."""
 
     reason: str
+    field: str = ""  # that it names as the one at fault
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,31 @@ def read_single(status: int, headers: Mapping[str, str], body: bytes) -> dict[st
     return _read(status, headers, body)
 
 
+def read_items(status: int, headers: Mapping[str, str], body: bytes, count: int) -> list[Outcome]:
+    """The outcome of each of `count` catalog items, in their order.
+
+    Raises QuotaSpent, Unavailable, AccessLost (404 too: there is no such catalog), and CommandRefused where the call as such was
+    refused: fewer items may pass.
+    """
+    content = _accepted(status, headers, body)
+    if isinstance(content, dict) and not _succeeded(content):
+        raise _refused(content)
+    if not isinstance(content, list) or len(content) != count:
+        raise Unavailable("Engagement's answer to catalog items cannot be read")
+    return [_item_outcome(result) for result in content]
+
+
+def _item_outcome(result: Any) -> Outcome:
+    outcome = _outcome(result)
+    return Refused(outcome.reason, _field_in(outcome.reason)) if isinstance(outcome, Refused) else outcome
+
+
+def _field_in(words: str) -> str:
+    """The fields that a refusal names: `Fields [a, b] are not properly defined.`, with quotes or without."""
+    named = FIELDS_NAMED.search(words)
+    return ", ".join(name.strip(" '\"") for name in named[1].split(",")) if named else ""
+
+
 def says_unknown_customer(body: bytes) -> bool:
     """Whether a 404 is Engagement's own word that there is no such customer; whatever stands before it may answer 404, too."""
     content = _content(body)
@@ -70,6 +97,21 @@ def says_unknown_customer(body: bytes) -> bool:
 
 
 def _read(status: int, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    content = _accepted(status, headers, body)
+    if not isinstance(content, dict):
+        raise Unavailable(f"Engagement's answer ({status}) cannot be read")
+    if not _succeeded(content):
+        raise _refused(content)
+    return content
+
+
+def _refused(content: Any) -> CommandRefused:
+    words = _words(content) or "HTTP 200 without a reason"
+    return CommandRefused(words, _field_in(words))
+
+
+def _accepted(status: int, headers: Mapping[str, str], body: bytes) -> Any:
+    """The content of an answer whose status says success; its text where it is no JSON."""
     content = _content(body)
     words = _words(content) or f"HTTP {status} without a reason"
     if status == 429:
@@ -81,11 +123,7 @@ def _read(status: int, headers: Mapping[str, str], body: bytes) -> dict[str, Any
     if 300 <= status < 400 or status in (404, 405):
         raise AccessLost(f"the project's Engagement address is not the API's ({status}: {words})")
     if status >= 400:
-        raise CommandRefused(words)
-    if not isinstance(content, dict):
-        raise Unavailable(f"Engagement's answer ({status}) cannot be read")
-    if not _succeeded(content):
-        raise CommandRefused(words)
+        raise CommandRefused(words, _field_in(words))
     return content
 
 

@@ -3,16 +3,18 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 import orjson
 
-from engagement.answers import Outcome, read_batch, read_single
+from engagement.answers import Outcome, read_batch, read_items, read_single
+from engagement.catalogs import Name, definition
 from schemas.failures import AccessLost, Unavailable
 from schemas.stores import Store
 
 EVENTS_PER_PAGE = 1000
+CATALOGS = "data/v2/projects/{}/catalogs"
 
 
 class BatchCommand(NamedTuple):
@@ -68,14 +70,54 @@ class Client:
             if len(page) < EVENTS_PER_PAGE:
                 return found
 
+    async def catalogs(self, store: Store) -> dict[str, str]:
+        """The catalogs of the project: name to id; of several with one name the one with the lowest id, for all of us the same.
+
+        Source: docs/facts/engagement.md 5. Raises as `answers.read_single` says.
+        """
+        answer = await self._call("GET", store, CATALOGS.format(store.project))
+        content = read_single(answer.status_code, answer.headers, answer.content) or {}
+        rows = content.get("data")
+        if not isinstance(rows, list):
+            raise Unavailable("Engagement's list of catalogs cannot be read")
+        named = [(str(row["name"]), str(row["id"])) for row in rows if isinstance(row, dict) and "name" in row and "id" in row]
+        return dict(sorted(named, reverse=True))
+
+    async def create_catalog(self, store: Store, name: Name) -> str:
+        """The new catalog's id; it has its declared fields. Two calls make two catalogs. Raises as `answers.read_single` says."""
+        answer = await self._post(store, CATALOGS.format(store.project), orjson.dumps(definition(name)))
+        content = read_single(answer.status_code, answer.headers, answer.content) or {}
+        if not isinstance(id := content.get("id"), str):
+            raise Unavailable("Engagement's answer to a new catalog cannot be read")
+        return id
+
+    async def write_items(self, store: Store, catalog_id: str, items: Sequence[tuple[str, bytes]]) -> list[Outcome]:
+        """Each item (id, properties as JSON) has these properties and no others; see `answers.read_items` for what is raised.
+
+        At most ITEMS_PER_CALL_MAX. Source: docs/facts/engagement.md 5
+        """
+        body = b"[" + b",".join(b'{"item_id":%b,"properties":%b}' % (orjson.dumps(id), properties) for id, properties in items) + b"]"
+        answer = await self._call("PUT", store, f"{CATALOGS.format(store.project)}/{quote(catalog_id)}/items", body)
+        return read_items(answer.status_code, answer.headers, answer.content, len(items))
+
+    async def remove_items(self, store: Store, catalog_id: str, ids: Sequence[str]) -> list[Outcome]:
+        """None of these items is there. As `write_items`."""
+        path = f"{CATALOGS.format(store.project)}/{quote(catalog_id)}/items/bulk-delete"
+        answer = await self._call("DELETE", store, path, orjson.dumps(list(ids)))
+        return read_items(answer.status_code, answer.headers, answer.content, len(ids))
+
     async def _post(self, store: Store, path: str, body: bytes) -> httpx.Response:
+        return await self._call("POST", store, path, body)
+
+    async def _call(self, method: str, store: Store, path: str, body: bytes | None = None) -> httpx.Response:
         host = urlsplit(store.engagement_url).netloc
         if host not in self._pools:  # each caller bounds how many calls it has under way
             unbounded = httpx.Limits(max_connections=None, max_keepalive_connections=20)
             self._pools[host] = httpx.AsyncClient(timeout=self._call_s_max, limits=unbounded)
         try:
             async with asyncio.timeout(self._call_s_max):  # httpx's own time-outs are per phase
-                return await self._pools[host].post(
+                return await self._pools[host].request(
+                    method,
                     f"{store.engagement_url.rstrip('/')}/{path}",
                     content=body,
                     headers={"content-type": "application/json"},

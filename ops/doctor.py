@@ -11,7 +11,7 @@ from rich.text import Text
 
 from bigcommerce.hooks import check_scopes, list_hooks, ours, read_store, store_client, trouble
 from bigcommerce.webhooks import HOOK_SCOPES
-from engagement.access import check_key, check_permission_to_read_events
+from engagement.access import check_catalogs, check_key, check_permission_to_read_events
 from ops import environment, output
 from ops.exits import DONE, FAILED, NOT_REACHABLE
 from ops.stores import destination, opened_directory
@@ -142,6 +142,7 @@ async def _examine_store(settings: Settings, store: Store) -> list[Finding]:
         await _finding("BigCommerce token", store.store, lambda: _check_token(settings, store)),
         await _finding("hooks", store.store, lambda: _check_hooks(settings, store)),
         await _finding("Engagement key", store.store, lambda: _check_key(key)),
+        await _finding("catalogs", store.store, lambda: check_catalogs(*key)),
     ]
 
 

@@ -83,6 +83,8 @@ class ProductState(EntityState, frozen=True, kw_only=True):
     """A product with its variants. Key `{s}/{product_id}`."""
 
     name: ClassVar[str] = "product-state"
+    brand_name: str | None = None  # None where it has no brand, or one that the store does not list
+    category_paths: dict[str, list[str]] = {}  # category id to the names from the root down to it; without those that are not listed
 
 
 class ProductGone(EntityGone, frozen=True, kw_only=True):

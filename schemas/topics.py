@@ -103,8 +103,8 @@ TOPICS = (
 # Which topics each stage's consumer group reads; the group is `{prefix}cartstream-{stage}`.
 STAGES = {
     "fetch": (WEBHOOKS,),
-    "resolve": (CHECKOUTS, ACCOUNTS, SUBSCRIBERS, PEOPLE),
-    "deliver": (COMMANDS,),
+    "resolve": (CHECKOUTS, ACCOUNTS, SUBSCRIBERS, PRODUCTS, PEOPLE),
+    "deliver": (COMMANDS, CATALOG),
 }
 
 

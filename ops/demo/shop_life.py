@@ -2,7 +2,8 @@
 
 Customers come, change, change their e-mail, leave and come back; guests buy, buy again, and some register later; carts grow,
 shrink, are emptied and convert; orders are shipped, refunded, cancelled; subscribers come, change their mind and go. E-mails
-pass from one person to another, and are typed as people type them.
+pass from one person to another, and are typed as people type them. Products change their price, stock, name, variants, brand and
+categories, and vanish.
 """
 
 import random
@@ -15,6 +16,8 @@ FIRST = ("Ada", "Bela", "Chloe", "Dan", "Eve", "Femi", "Gia", "Hugo", "Ines", "J
 LAST = ("Arroyo", "Brandt", "Costa", "Dubois", "Eriksen", "Fuchs", "Garcia", "Horvat", "Ito", "Jensen", "Kovac", "Larsen")
 CITIES = (("Austin", "Texas", "United States", "US"), ("Lyon", "", "France", "FR"), ("Graz", "Steiermark", "Austria", "AT"))
 CONSENTS: tuple[list[str], ...] = (["marketing_newsletter"], ["marketing_newsletter", "abandoned_cart"], ["abandoned_cart"], [])
+COLORS, THINGS = ("Red", "Blue", "Green", "Black"), ("Jar", "Towel", "Lamp", "Mug", "Chair", "Bowl")
+TRACKINGS = ("none", "product", "variant")
 LATER_STATUSES = (2, 10, 10, 4, 14, 5, 9)
 # What the line gets wrong when an e-mail passes from one person to another is left out.
 # May an e-mail that was ever subscribed pass to another account? The line mixes up whose consent it is.
@@ -41,6 +44,14 @@ class Cart:
 
 
 @dataclass
+class Goods:
+    """A product: its variants with options; none where it has only its base variant, `base`."""
+
+    variants: list[int]
+    base: int
+
+
+@dataclass
 class ShopLife:
     """Call `next_actions`, post them, hand the answers to `learn`; `happened` counts what was done, by name."""
 
@@ -64,6 +75,10 @@ class ShopLife:
         self._next: list[tuple[Action, Any]] = []  # what was begun and is still to be done
         self._carts: list[Cart] = []
         self._orders: list[int] = []
+        self._goods: dict[int, Goods] = {}
+        self._brands: list[int] = []
+        self._categories: list[int] = []
+        self._touched: set[int] = set()  # products of this round: what happens to one waits for what happened before
         self._asked: list[tuple[Action, Any]] = []
 
     def next_actions(self, count: int) -> list[Action]:
@@ -91,8 +106,17 @@ class ShopLife:
             (self._buy, 12),
             (self._later_status, 8),
             (self._order_by_hand, 2),
+            (self._new_brand, 1),
+            (self._new_category, 1),
+            (self._new_product, 8),
+            (self._change_product, 5),
+            (self._change_stock, 3),
+            (self._change_variant, 4),
+            (self._new_variant, 2),
+            (self._drop_variant, 1),
+            (self._drop_product, 1),
         )
-        self._asked, self._round = [], self._round + 1
+        self._asked, self._round, self._touched = [], self._round + 1, set()
         while len(self._asked) < count:
             if self._next:
                 self._asked.append(self._next.pop(0))
@@ -276,17 +300,141 @@ class ShopLife:
         return {"action": "delete_subscriber", "id": id}, None
 
     def _line(self) -> dict[str, Any]:
-        product = self._random.randrange(1, 60)
+        product, variant = self._thing()
         price = f"{self._random.randrange(100, 20_000) / 100:.2f}"
         return {
             "product_id": product,
-            "variant_id": product * 10 + self._random.randrange(3),
+            "variant_id": variant,
             "sku": f"SKU-{product}",
             "name": f"Product {product}",
             "brand": "Northwind",
             "price": price,
             "quantity": self._random.randrange(1, 4),
         }
+
+    def _thing(self) -> tuple[int, int]:
+        """A product and its variant; as yet, or for once, one that the shop does not list."""
+        if self._goods and self._random.random() < 0.9:
+            id = self._random.choice(list(self._goods))
+            return id, self._random.choice(self._goods[id].variants or [self._goods[id].base])
+        product = 100_000 + self._random.randrange(60)
+        return product, product * 10
+
+    def _new_brand(self) -> tuple[Action, Any] | None:
+        if len(self._brands) > 8:
+            return None
+        action = {"action": "create_brand", "name": f"{self._random.choice(LAST)} {self._round}"}
+        return action, lambda answer: self._brands.append(answer["id"])
+
+    def _new_category(self) -> tuple[Action, Any] | None:
+        if len(self._categories) > 12:
+            return None
+        parent = self._random.choice([0, *self._categories])
+        action = {"action": "create_category", "name": f"{self._random.choice(THINGS)}s {self._round}", "parent_id": parent}
+        return action, lambda answer: self._categories.append(answer["id"])
+
+    def _new_product(self) -> tuple[Action, Any] | None:
+        if len(self._goods) > 60:
+            return None
+        fields = self._place() | {
+            "name": f"{self._random.choice(THINGS)} {self._round}",
+            "sku": f"SKU-{self._round}",
+            "description": f"<p>{self._random.choice(THINGS)}</p>",
+            "price": self._price(),
+            "inventory_tracking": self._random.choice(TRACKINGS),
+            "inventory_level": self._random.randrange(50),
+            "upc": str(self._random.randrange(10**6)),
+        }
+        colors = self._random.sample(COLORS, self._random.randrange(3))
+        image = self._random.choice(["", f"https://cdn.example.com/{self._round}.jpg"])
+        action = {"action": "create_product", "fields": fields, "variants": [self._variant(color) for color in colors], "image": image}
+
+        def made(answer: dict[str, Any]) -> None:
+            ids = answer["variant_ids"]
+            self._goods[answer["id"]] = Goods(ids if colors else [], ids[0])
+
+        return action, made
+
+    def _place(self) -> dict[str, Any]:
+        """A brand and categories, or none."""
+        among = self._random.sample(self._categories, self._random.randrange(min(3, len(self._categories) + 1)))
+        return {"brand_id": self._random.choice([0, *self._brands]), "categories": among}
+
+    def _price(self) -> float:
+        return self._random.randrange(100, 20_000) / 100
+
+    def _variant(self, color: str) -> dict[str, Any]:
+        price = self._price()
+        return {
+            "options": [{"name": "Color", "label": color}, {"name": "Size", "label": self._random.choice("SML")}],
+            "sku": f"SKU-{self._round}-{color}",
+            **self._random.choice([{}, {"price": str(price)}, {"price": str(price), "sale_price": str(round(price / 2, 2))}]),
+            "inventory_level": self._random.randrange(20),
+            "image_url": self._random.choice(["", "https://cdn.example.com/v.jpg"]),
+        }
+
+    def _product(self, *, with_variants: int = 0) -> int:
+        """One to which nothing has happened in this round, 0 where there is none."""
+        free = [id for id, goods in self._goods.items() if id not in self._touched and len(goods.variants) >= with_variants]
+        id = self._random.choice(free) if free else 0
+        self._touched.add(id)
+        return id
+
+    def _change_product(self) -> tuple[Action, Any] | None:
+        price = self._price()
+        fields = self._random.choice(
+            (
+                {"price": price, "sale_price": 0},
+                {"price": price, "sale_price": round(price * 0.8, 2)},
+                {"name": f"{self._random.choice(THINGS)} {self._round}"},
+                {"is_visible": self._random.random() < 0.7},
+                {"availability": self._random.choice(["available", "disabled", "preorder"])},
+                {"condition": self._random.choice(["New", "Used"]), "description": ""},
+                self._place(),
+            )
+        )
+        return ({"action": "update_product", "id": id, "fields": fields}, None) if (id := self._product()) else None
+
+    def _change_stock(self) -> tuple[Action, Any] | None:
+        fields: dict[str, Any] = {"inventory_level": self._random.randrange(50)}
+        if self._random.random() < 0.3:
+            fields["inventory_tracking"] = self._random.choice(TRACKINGS)
+        return ({"action": "update_product", "id": id, "fields": fields}, None) if (id := self._product()) else None
+
+    def _change_variant(self) -> tuple[Action, Any] | None:
+        id = self._product(with_variants=1)
+        if not id:
+            return None
+        fields = self._random.choice(
+            (
+                {"price": self._price(), "sale_price": None},
+                {"inventory_level": self._random.randrange(20)},
+                {"purchasing_disabled": self._random.random() < 0.5},
+                {"sku": f"SKU-{self._round}"},
+            )
+        )
+        return {"action": "update_variant", "id": self._random.choice(self._goods[id].variants), "fields": fields}, None
+
+    def _new_variant(self) -> tuple[Action, Any] | None:
+        id = self._product()
+        if not id or len(self._goods[id].variants) > 6:
+            return None
+        action = {"action": "create_variant", "product_id": id, "variant": self._variant(self._random.choice(COLORS))}
+        return action, lambda answer: self._goods[id].variants.append(answer["id"])
+
+    def _drop_variant(self) -> tuple[Action, Any] | None:
+        id = self._product(with_variants=2)
+        if not id:
+            return None
+        variants = self._goods[id].variants
+        return {"action": "delete_variant", "id": variants.pop(self._random.randrange(len(variants)))}, None
+
+    def _drop_product(self) -> tuple[Action, Any] | None:
+        id = self._product()
+        if not id or len(self._goods) < 5:
+            return None
+        del self._goods[id]
+        return {"action": "delete_product", "id": id}, None
 
     def _start_cart(self) -> tuple[Action, Any] | None:
         if len(self._carts) > 300:

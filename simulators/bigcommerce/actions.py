@@ -211,9 +211,105 @@ class ArchiveOrder(Action):
     id: int
 
 
+class Option(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """One value of a variant: `name` is Color, `label` is Red."""
+
+    name: str
+    label: str
+
+
+class NewVariant(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """`price` None: the product's."""
+
+    options: Annotated[list[Option], msgspec.Meta(min_length=1)]
+    sku: str = ""
+    price: Decimal | None = None
+    sale_price: Decimal | None = None
+    inventory_level: int = 0
+    image_url: str = ""
+    upc: str = ""
+
+
+class CreateBrand(Action):
+    """Answers `id`. Fires nothing."""
+
+    name: str
+
+
+class UpdateBrand(Action):
+    """Fires nothing."""
+
+    id: int
+    name: str
+
+
+class CreateCategory(Action):
+    """Answers `id`. Fires category/created."""
+
+    name: str
+    parent_id: int = 0
+
+
+class UpdateCategory(Action):
+    id: int
+    name: str
+
+
+class CreateProduct(Action):
+    """Answers `id` and `variant_ids`: the base variant's where `variants` is empty. Fires product/created, and sku/created per variant.
+
+    `fields` are the body's own, e.g. `name`, `price`, `categories`, `brand_id`, `inventory_tracking`.
+    """
+
+    fields: Fields
+    variants: list[NewVariant] = []
+    image: str = ""
+    """Address of its thumbnail."""
+
+
+class UpdateProduct(Action):
+    """Fires product/updated, and product/inventory/updated where the level changed; nothing where nothing did."""
+
+    id: int
+    fields: Fields
+
+
+class DeleteProduct(Action):
+    id: int
+
+
+class SetImage(Action):
+    """Another thumbnail ("" none). Fires nothing, and date_modified stays."""
+
+    id: int
+    image: str
+
+
+class CreateVariant(Action):
+    """Answers `id`. Fires sku/created only; the product's date_modified stays, as with all that happens to its variants."""
+
+    product_id: int
+    variant: NewVariant
+
+
+class UpdateVariant(Action):
+    """`fields` of the variant's own body. Fires sku/updated only, and sku/inventory/updated where the level changed."""
+
+    id: int
+    fields: Fields
+
+
+class DeleteVariant(Action):
+    """Fires sku/deleted only."""
+
+    id: int
+
+
 AnyAction = (
     CreateCustomer | UpdateCustomer | DeleteCustomer | CreateAddress | UpdateAddress | DeleteAddress
     | CreateSubscriber | UpdateSubscriber | DeleteSubscriber
     | CreateCart | AddLine | SetQuantity | RemoveLine | SetCartEmail | SetCartCustomer | ApplyCoupon | DeleteCart
+    | CreateBrand | UpdateBrand | CreateCategory | UpdateCategory
+    | CreateProduct | UpdateProduct | DeleteProduct | SetImage | CreateVariant | UpdateVariant | DeleteVariant
     | Checkout | CreateOrder | SetOrderStatus | UpdateOrder | ArchiveOrder
 )  # fmt: skip

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from simulators.bigcommerce import carts, customers, orders, rest_v2, rest_v3
+from simulators.bigcommerce import carts, catalog, customers, orders, products, rest_v2, rest_v3
 from simulators.bigcommerce.api import ApiError, Call, Handler, Platform
 from simulators.bigcommerce.control import Control
 from simulators.bigcommerce.hooks import Hooks
@@ -17,7 +17,7 @@ from simulators.bigcommerce.knobs import Knobs
 from simulators.bigcommerce.shop import Shop, Store
 from simulators.bigcommerce.webhooks import Sender
 
-HAPPENINGS = (customers, carts, orders)
+HAPPENINGS = (customers, carts, orders, products)
 """Importing them teaches `shop.apply` their actions."""
 
 ENDPOINTS: list[tuple[str, str, str, Handler]] = [
@@ -28,6 +28,11 @@ ENDPOINTS: list[tuple[str, str, str, Handler]] = [
     ("GET", "/v3/customers/subscribers", "customers", rest_v3.list_subscribers),
     ("GET", "/v3/customers/subscribers/{subscriber_id:int}", "customers", rest_v3.get_subscriber),
     ("GET", "/v3/carts/{cart_id}", "carts", rest_v3.get_cart),
+    ("GET", "/v3/catalog/products", "products", catalog.list_products),
+    ("GET", "/v3/catalog/products/{product_id:int}", "products", catalog.get_product),
+    ("GET", "/v3/catalog/products/{product_id:int}/variants", "products", catalog.list_variants),
+    ("GET", "/v3/catalog/brands", "products", catalog.list_brands),
+    ("GET", "/v3/catalog/trees/categories", "products", catalog.list_tree_categories),
     ("GET", "/v3/hooks", "", rest_v3.list_hooks),
     ("POST", "/v3/hooks", "", rest_v3.create_hook),
     ("GET", "/v3/hooks/admin", "", rest_v3.get_hooks_admin),

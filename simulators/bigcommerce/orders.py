@@ -6,6 +6,7 @@ from simulators.bigcommerce import actions as do
 from simulators.bigcommerce.carts import end_cart
 from simulators.bigcommerce.money import rfc2822
 from simulators.bigcommerce.order_body import NewOrder, order_parts, status_fields
+from simulators.bigcommerce.products import sell
 from simulators.bigcommerce.shop import Body, Refused, Shop, apply, known
 
 INCOMPLETE = 0
@@ -75,6 +76,8 @@ def archive_order(action: do.ArchiveOrder, shop: Shop) -> Body:
 def _place(shop: Shop, new: NewOrder) -> int:
     shop.put("order", new.id, order_parts(new, shop.store, shop.rate(new.currency), shop.clock()))
     _fire(shop, "created", new.id)
+    for line in new.lines:
+        sell(shop, line.product_id, line.variant_id, line.quantity)
     return new.id
 
 

@@ -20,10 +20,10 @@ EMBEDDED_MAX = 10  # addresses, and attributes, in a customer's body. Which ten 
 
 def list_customers(call: Call) -> Answer:
     """By id, or as `sort` says: date_created, date_modified or last_name. Pages, or the cursor `after`."""
-    checks = [*_texts(call, "email", "name", "company", "phone"), *_times(call)]
+    checks = [*_texts(call, "email", "name", "company", "phone"), *times(call)]
     if (groups := call.ints("customer_group_id:in")) is not None:
         checks.append(lambda row: row.get("customer_group_id") in groups)
-    rows = _matching(call, "customer", checks)
+    rows = matching(call, "customer", checks)
     ids = [key for key, _, _ in rows]
     key, _, way = call.query.get("sort", "").partition(":")
     if key in ("date_created", "date_modified", "last_name") and way in ("", "asc", "desc"):
@@ -31,7 +31,7 @@ def list_customers(call: Call) -> Answer:
     elif key:
         raise ApiError(422, "Invalid sort", {"sort": "unknown"})
     hidden = {key for word, key in INCLUDES.items() if word not in call.includes()}
-    return _page(call, [_cut(seen) for _, _, seen in rows], cursors=None if key else ids, hidden=hidden)
+    return page_of(call, [_cut(seen) for _, _, seen in rows], cursors=None if key else ids, hidden=hidden)
 
 
 def _cut(seen: Body | bytes) -> Body | bytes:
@@ -42,17 +42,17 @@ def _cut(seen: Body | bytes) -> Body | bytes:
 
 def list_attributes(call: Call) -> Answer:
     rows = [{"id": number, "name": name, "type": "string"} for name, number in call.shop.attribute_ids.items()]
-    return _page(call, rows)
+    return page_of(call, rows)
 
 
 def list_addresses(call: Call) -> Answer:
     ids = call.ints("id:in")
-    return _page(call, [address for address in _embedded(call, "addresses") if ids is None or address["id"] in ids])
+    return page_of(call, [address for address in _embedded(call, "addresses") if ids is None or address["id"] in ids])
 
 
 def list_attribute_values(call: Call) -> Answer:
     ids = call.ints("attribute_id:in")
-    return _page(call, [value for value in _embedded(call, "attributes") if ids is None or value["attribute_id"] in ids])
+    return page_of(call, [value for value in _embedded(call, "attributes") if ids is None or value["attribute_id"] in ids])
 
 
 def _embedded(call: Call, name: str) -> list[Body]:
@@ -63,18 +63,18 @@ def _embedded(call: Call, name: str) -> list[Body]:
 
 
 def list_subscribers(call: Call) -> Answer:
-    checks = [*_texts(call, "email", "first_name", "last_name", "source"), *_times(call)]
+    checks = [*_texts(call, "email", "first_name", "last_name", "source"), *times(call)]
     if (order_id := call.integer("order_id")) is not None:
         checks.append(lambda row: row.get("order_id") == order_id)
-    return _page(call, [seen for _, _, seen in _matching(call, "subscriber", checks)])
+    return page_of(call, [seen for _, _, seen in matching(call, "subscriber", checks)])
 
 
 def get_subscriber(call: Call) -> Answer:
-    return _one(call, "subscriber", call.ids["subscriber_id"])
+    return one(call, "subscriber", call.ids["subscriber_id"])
 
 
 def get_cart(call: Call) -> Answer:
-    return _one(call, "cart", call.ids["cart_id"])
+    return one(call, "cart", call.ids["cart_id"])
 
 
 def list_hooks(call: Call) -> Answer:
@@ -87,7 +87,7 @@ def list_hooks(call: Call) -> Answer:
         for hook in hooks
         if query.get("scope", hook.scope) == hook.scope and query.get("destination", hook.destination) == hook.destination
     ]
-    return _page(call, [hook.body() for hook in hooks])
+    return page_of(call, [hook.body() for hook in hooks])
 
 
 def create_hook(call: Call) -> Answer:
@@ -128,7 +128,7 @@ def _data(data: Any) -> Body:
     return {"data": data, "meta": {}}
 
 
-def _one(call: Call, kind: str, entity_id: int | str) -> Answer:
+def one(call: Call, kind: str, entity_id: int | str) -> Answer:
     seen = call.shop.find(kind, entity_id)
     if seen is None:
         raise ApiError(404, "Not found")
@@ -138,7 +138,7 @@ def _one(call: Call, kind: str, entity_id: int | str) -> Answer:
 Check = Callable[[Body], bool]
 
 
-def _matching(call: Call, kind: str, checks: list[Check]) -> list[tuple[int | str, Body, Body | bytes]]:
+def matching(call: Call, kind: str, checks: list[Check]) -> list[tuple[int | str, Body, Body | bytes]]:
     """(id, fields to filter and sort by, what to show), by id. A raw body that is no object passes by its id alone."""
     ids = call.ints("id:in")
     if ids is None and "id" in call.query:
@@ -176,7 +176,7 @@ def _text(row: Body, name: str) -> str:
     return str(value).lower()
 
 
-def _times(call: Call) -> list[Check]:
+def times(call: Call) -> list[Check]:
     checks: list[Check] = []
     for name in ("date_created", "date_modified"):
         for suffix, holds in (
@@ -200,9 +200,12 @@ def _time(row: Body, name: str) -> float:
         return 0.0
 
 
-def _page(call: Call, rows: list[Any], *, cursors: list[int | str] | None = None, hidden: Collection[str] = ()) -> Answer:
+def page_of(
+    call: Call, rows: list[Any], *, cursors: list[int | str] | None = None, hidden: Collection[str] = (), limit_max: int | None = None
+) -> Answer:
     """A page of `rows` without their `hidden` keys; with their ids in `cursors` also by `after`, the id that the page before ended with."""
     page, limit = call.page()
+    limit = min(limit, limit_max or limit)
     total = len(rows)
     first = (page - 1) * limit
     by_cursor = cursors is not None and "after" in call.query
@@ -225,8 +228,10 @@ def _page(call: Call, rows: list[Any], *, cursors: list[int | str] | None = None
     return 200, {"data": rows, "meta": meta}
 
 
-def _shown(row: Body | bytes, hidden: Collection[str]) -> Any:
-    return orjson.Fragment(row) if isinstance(row, bytes) else {key: value for key, value in row.items() if key not in hidden}
+def _shown(row: Any, hidden: Collection[str]) -> Any:
+    if isinstance(row, bytes):
+        return orjson.Fragment(row)
+    return {key: value for key, value in row.items() if key not in hidden} if hidden else row
 
 
 def _link(call: Call, **changes: Any) -> str:

@@ -1,4 +1,5 @@
-"""One store's shop: all that it holds and ever held, and what reads see of it. What happens to it stands in customers, carts and orders."""
+"""One store's shop: all that it holds and ever held, and what reads see of it. What happens to it stands in customers, carts,
+orders and products."""
 
 import random
 import time
@@ -18,7 +19,7 @@ from simulators.bigcommerce.knobs import Knobs
 Body = dict[str, Any]
 Fire = Callable[["Store", str, Body], None]
 
-KINDS = ("customer", "subscriber", "cart", "order")
+KINDS = ("customer", "subscriber", "cart", "order", "brand", "category", "product")
 
 
 class Refused(Exception):
@@ -41,7 +42,7 @@ class Store(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     quota: int = 450
     """REST calls in a window."""
     forbidden: list[str] = []
-    """Permissions taken away: customers, orders, carts, information."""
+    """Permissions taken away: customers, orders, carts, products, information."""
 
     @property
     def secure_url(self) -> str:
@@ -85,8 +86,9 @@ class Shop:
         self.carts: dict[str, Cart] = {}
         self.attribute_ids: dict[str, int] = {}
         self.address_owners: dict[int, int] = {}
+        self.variant_owners: dict[int, int] = {}
         self._emails: dict[str, dict[str, int | str]] = {"customer": {}, "subscriber": {}}
-        self._last_ids = dict.fromkeys((*KINDS, "address"), 0) | {"order": 100}
+        self._last_ids = dict.fromkeys((*KINDS, "address", "variant", "sku", "image", "option"), 0) | {"order": 100}
         self._knobs, self._fire, self._random = knobs, fire, random.Random(f"{seed}/{store.hash}")
 
     def find(self, kind: str, entity_id: int | str) -> Body | bytes | None:

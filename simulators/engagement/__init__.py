@@ -10,6 +10,7 @@ queues      the time between accepted and applied
 faults      knobs, faults and the rate limit
 tracking    the Tracking API
 customers   the customers and GDPR API
+catalogs    the Catalogs API
 control     `/_sim/...`: what a test sets and sees
 server      the door: sign-in, limits, faults, counting
 """

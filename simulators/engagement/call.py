@@ -24,9 +24,10 @@ class Call:
     project: Project
     key: Key
     request: int  # its number
-    body: Json
+    body: Any  # as the endpoint takes it: an object, a list, or an empty object where it takes none
     body_bytes: int
     received_at_ms: int
+    ids: Json  # of the path
 
     def log(self, name: str, data: Any, outcome: str) -> None:
         """The request log has this command."""
@@ -47,8 +48,9 @@ class Endpoint:
     method: str
     base: str  # `/track/v2` or `/data/v2`
     path: str
-    answer: Callable[[Call], Json]
+    answer: Callable[[Call], Any]
     public: bool = False  # a public token may call it too
+    takes: type | None = dict  # of a body that is not GET's; None: none
 
     @property
     def name(self) -> str:

@@ -4,8 +4,8 @@ POST /_sim/projects   project.Settings: made, or its settings replaced (its prof
 POST /_sim/knobs      some of faults.Knobs; answers all of them
 POST /_sim/faults     a list of faults.Fault, in place of those set; answers the list
 GET  /_sim/faults     the faults set, with the times left, and how often each kind fired
-POST /_sim/idle       `{"timeout_s": 30}`: waits until both queues are empty; answers `{"idle", "pending"}`
-GET  /_sim/state      ?project= all profiles, conflicts, anonymizations, counters, pending
+POST /_sim/idle       `{"timeout_s": 30}`: waits until all queues are empty; answers `{"idle", "pending"}`
+GET  /_sim/state      ?project= all profiles, conflicts, anonymizations, catalogs with their items, counters, pending
 GET  /_sim/counters   ?project= the counters alone, cheap; without a project those of all, by token
 GET  /_sim/log        ?since=0&project= what was received, command by command; go on with `since` = `next`
 """
@@ -52,6 +52,7 @@ def routes(simulator: Simulator) -> list[Route]:
                 while any(_pending(simulator).values()):
                     await simulator.tracking.drained()
                     await simulator.gdpr.drained()
+                    await simulator.catalog.drained()
         except TimeoutError:
             pass
         pending = _pending(simulator)
@@ -99,7 +100,7 @@ def _project(simulator: Simulator, request: Request) -> Project:
 
 
 def _pending(simulator: Simulator) -> dict[str, int]:
-    return {"tracking": simulator.tracking.pending, "gdpr": simulator.gdpr.pending}
+    return {"tracking": simulator.tracking.pending, "gdpr": simulator.gdpr.pending, "catalog": simulator.catalog.pending}
 
 
 def _plain(value: Any) -> Any:

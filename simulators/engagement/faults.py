@@ -6,14 +6,13 @@ from typing import Any, Literal
 
 import msgspec
 
-from simulators.engagement.profiles import Json
-
-Reply = tuple[int, dict[str, str], Json | str]  # status, headers, body
+Reply = tuple[int, dict[str, str], Any]  # status, headers, body: JSON, or text
 
 
 class Knobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     tracking_delay_ms: tuple[int, int] = (20, 200)  # least and most time from accepted to applied
     gdpr_delay_ms: tuple[int, int] = (20, 200)
+    catalog_delay_ms: tuple[int, int] = (20, 200)
     shuffle: bool = True  # the commands of a batch are executed in an order of their own
     single_failure_status: int = 400  # of a refused single call; older pages of the platform say 200
     requests_per_minute: int = 6000  # per address of the caller

@@ -1,7 +1,7 @@
 """A project: its settings and permissions, its profiles, and what an applied command changes. Pure: time and chance are given."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 import msgspec
@@ -16,7 +16,8 @@ PRIVATE_PROPERTIES = frozenset(
 
 class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A private API key. It may do all but what is denied: `events.set`, `events.set:{type}`, `events.get`,
-    `customers.set`, `customers.set:{property}`, `gdpr.anonymize`, `gdpr.export_one`, `gdpr.export`."""
+    `customers.set`, `customers.set:{property}`, `gdpr.anonymize`, `gdpr.export_one`, `gdpr.export`, `catalogs.get`, `catalogs.create`,
+    `catalogs.write`, `catalogs.partial`, `catalogs.delete`."""
 
     id: str
     secret: str
@@ -63,7 +64,44 @@ class Anonymize:
     received_at_ms: int
 
 
-Command = TrackEvent | UpdateCustomer | Anonymize
+@dataclass(frozen=True, slots=True)
+class WriteItem:
+    """`properties` None removes it. `partial`: what it does not name stays; one that is not there is made with `upsert` only."""
+
+    catalog: str
+    item_id: str
+    properties: Json | None
+    partial: bool = False
+    upsert: bool = True
+
+
+Command = TrackEvent | UpdateCustomer | Anonymize | WriteItem
+
+
+@dataclass(slots=True)
+class Catalog:
+    """`fields` are name to declared type. `written` counts for each item what was done to it."""
+
+    id: str
+    name: str
+    is_product: bool
+    fields: dict[str, str]
+    searchable: list[str]
+    items: dict[str, Json] = field(default_factory=dict)
+    written: Counter[str] = field(default_factory=Counter)
+
+    def apply(self, command: WriteItem) -> None:
+        self.written[command.item_id] += 1
+        if command.properties is None:
+            self.items.pop(command.item_id, None)
+        elif not command.partial:
+            self.items[command.item_id] = command.properties
+        elif command.upsert or command.item_id in self.items:
+            self.items[command.item_id] = {**self.items.get(command.item_id, {}), **command.properties}
+
+    def shown(self) -> Json:
+        fields = [{"name": name, "type": kind, "searchable": name in self.searchable} for name, kind in self.fields.items()]
+        return {"id": self.id, "name": self.name, "is_product_catalog": self.is_product, "fields": fields}
 
 
 class Project:
@@ -76,6 +114,7 @@ class Project:
         self.requests: dict[str, Counter[str]] = {}  # endpoint -> status, or "dropped" -> how often
         self.identities = Identities(self.counters, self._next_sequence)
         self.anonymizations: list[Json] = []
+        self.catalogs: dict[str, Catalog] = {}
         self._property_names: set[str] = set()
         self._sequence = 0
         self._rng = rng
@@ -86,6 +125,9 @@ class Project:
             self._track(command, now_ms)
         elif isinstance(command, UpdateCustomer):
             self._update(command, now_ms)
+        elif isinstance(command, WriteItem):
+            if command.catalog in self.catalogs:
+                self.catalogs[command.catalog].apply(command)
         else:
             self._anonymize(command, now_ms)
 
@@ -110,6 +152,7 @@ class Project:
             ],
             "conflicts": self.identities.conflicts,
             "anonymizations": self.anonymizations,
+            "catalogs": [{**c.shown(), "items": c.items, "written": c.written} for c in self.catalogs.values()],
         }
 
     def counts(self) -> Json:
@@ -143,7 +186,7 @@ class Project:
         profile = self.identities.find(command.ids) or self.identities.find_internal(command.internal_id)
         if profile is None:
             return  # anonymized by an earlier command in the queue
-        self.identities.anonymize(profile, self.settings.private_properties, self._new_cookie(), now_ms)
+        self.identities.anonymize(profile, self.settings.private_properties, self.new_id(), now_ms)
         self.counters["anonymized"] += 1
         self.anonymizations.append(
             {
@@ -160,7 +203,7 @@ class Project:
             self._property_names.add(name)
         return name in self._property_names
 
-    def _new_cookie(self) -> str:
+    def new_id(self) -> str:
         return f"{self._rng.getrandbits(128):032x}"
 
     def _next_sequence(self) -> int:

@@ -13,6 +13,7 @@ import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Any
 
 import orjson
 from starlette.applications import Starlette
@@ -20,16 +21,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from simulators.engagement import control, customers, tracking
+from simulators.engagement import catalogs, control, customers, tracking
 from simulators.engagement.call import Call, Endpoint, Failure
 from simulators.engagement.faults import Fault, Reply, too_many_requests
-from simulators.engagement.profiles import Json
 from simulators.engagement.project import Key, Project
 from simulators.engagement.queues import now_ms
 from simulators.engagement.simulator import Simulator
 
-# Catalogs, when they come: a module with ENDPOINTS, added here.
-ENDPOINTS = (*tracking.ENDPOINTS, *customers.ENDPOINTS)
+ENDPOINTS = (*tracking.ENDPOINTS, *customers.ENDPOINTS, *catalogs.ENDPOINTS)
 PROJECT_TOKEN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -84,8 +83,9 @@ def _carry_out(simulator: Simulator, endpoint: Endpoint, request: Request, body:
             raise Failure(413, {"success": False, "message": "Request entity too large"})  # words unknown; ours
         if request.headers.get("content-encoding", "identity") != "identity":
             return 400, {}, "BadRequest: The browser (or proxy) sent a request that this server could not understand"
-        content = _read_body(body) if endpoint.method == "POST" else {}
-        return 200, {}, endpoint.answer(Call(simulator, project, key, simulator.requests, content, len(body), received_at_ms))
+        content = {} if endpoint.method == "GET" or endpoint.takes is None else _read_body(body, endpoint.takes)
+        ids = request.path_params
+        return 200, {}, endpoint.answer(Call(simulator, project, key, simulator.requests, content, len(body), received_at_ms, ids))
     except Failure as failure:
         return failure.status, {}, failure.body
 
@@ -116,12 +116,12 @@ def _decoded(credentials: str) -> str:
         return ""
 
 
-def _read_body(body: bytes) -> Json:
+def _read_body(body: bytes, kind: type) -> Any:
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError:
         content = None
-    if not isinstance(content, dict):
+    if not isinstance(content, kind):
         raise Failure(400, {"success": False, "message": "Invalid JSON"})
     return content
 

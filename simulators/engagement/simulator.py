@@ -21,6 +21,7 @@ class Simulator:
         self.rate_limit = RateLimit()
         self.tracking = Queue(Random(f"{seed} tracking"))
         self.gdpr = Queue(Random(f"{seed} gdpr"))
+        self.catalog = Queue(Random(f"{seed} catalog"))
         self.log = Log()
         self.requests = 0  # that were carried out or refused; their numbers stand in the log
 

@@ -13,7 +13,8 @@ from schemas.directory import Directory
 from schemas.settings import Settings
 from schemas.topics import STAGES, group
 from streams.consumer import BatchConsumer, started
-from streams.deliver.loop import Deliver, Fenced
+from streams.deliver.fence import Fenced
+from streams.deliver.loop import Deliver
 from streams.membership import member_name
 
 log = structlog.get_logger()

@@ -23,9 +23,11 @@ from schemas.failures import AccessLost, CommandRefused, Failure, QuotaSpent, Re
 from schemas.records import Decoder, Origin, encode, headers_of, origin_of
 from schemas.settings import Settings
 from schemas.stores import Store
-from schemas.topics import COMMANDS, DEAD_LETTERS
+from schemas.topics import CATALOG, COMMANDS, DEAD_LETTERS
 from streams.consumer import BatchConsumer, Bounds
 from streams.deliver import metrics
+from streams.deliver.catalogs import Catalogs
+from streams.deliver.fence import Fenced
 from streams.deliver.rules import consents
 from streams.deliver.rules.lanes import Lanes
 from streams.deliver.rules.pending import Pending
@@ -39,10 +41,6 @@ LOOK_S_MAX = 1.0  # between two looks at the queues when nothing happens: a stor
 ACCESS_S = 30.0  # between two tries with a key that is not accepted
 
 
-class Fenced(Exception):
-    """Another process may own our partitions by now: nothing may be sent any more."""
-
-
 class Deliver:
     """One deliver process at work."""
 
@@ -51,8 +49,10 @@ class Deliver:
         self._decoder = Decoder(COMMANDS.messages)
         self._lanes: dict[TopicPartition, Lanes] = {}
         self._doubtful: dict[TopicPartition, tuple[int, float]] = {}  # consents before this offset are looked up, from this time on
-        self._queues: dict[str, Queue] = {}  # by store
+        self._queues: dict[str, Queue[Pending]] = {}  # by store
         self._paces: dict[str, Pace] = {}  # by host
+        self._catalog_topic = settings.topic_prefix + CATALOG.name
+        self._catalogs = Catalogs(settings.settle_s, directory, self._paces, self._start, self._bury)
         self._calls: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
 
@@ -61,19 +61,23 @@ class Deliver:
         self._consumer, self._client = consumer, client
         async with asyncio.TaskGroup() as self._tasks:
             calling = self._tasks.create_task(self._call_out())
+            writing = self._tasks.create_task(self._catalogs.run(consumer, client))
             while not told.is_set():
                 for record in await consumer.take(TAKE_S):
-                    self._accept(record)
+                    (self._catalogs.accept if record.topic == self._catalog_topic else self._accept)(record)
                 for tp, lanes in self._lanes.items():
                     self._let_go(lanes.committed(consumer.committed(tp), consumer.metadata(tp), time.monotonic()))
                 metrics.WAITING.set(sum(map(len, self._queues.values())))
             calling.cancel()
+            writing.cancel()
 
     # Partitions come and go
 
     async def begin(self, bounds: Mapping[TopicPartition, Bounds]) -> None:
         """The lanes of these partitions are known as far as their tails tell. Raises KafkaError."""
         now_s, settle_s = time.monotonic(), self._settings.settle_s
+        self._catalogs.begin({tp.partition for tp in bounds if tp.topic == self._catalog_topic}, now_s)
+        bounds = {tp: bound for tp, bound in bounds.items() if tp.topic != self._catalog_topic}
         assigned = {tp: Lanes(now_s, settle_s, (bound.committed, bound.metadata)) for tp, bound in bounds.items()}
         async for record in read_tail(kafka_options(self._settings), {tp: min(bound.committed, bound.end) for tp, bound in bounds.items()}):
             with contextlib.suppress(Undecodable):  # a dead letter since then
@@ -90,6 +94,7 @@ class Deliver:
     async def forget(self, _: frozenset[TopicPartition]) -> None:
         """Nothing goes out any more, and what was under way has ended: it comes before whatever a successor sends."""
         self._lanes, self._queues = {}, {}
+        self._catalogs.forget()
         if calls := set(self._calls):
             await asyncio.wait(calls, timeout=self._consumer.call_s_max)
         for call in calls:
@@ -163,7 +168,7 @@ class Deliver:
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
 
-    async def _call(self, store: Store, queue: Queue, commands: list[Pending]) -> None:
+    async def _call(self, store: Store, queue: Queue[Pending], commands: list[Pending]) -> None:
         """One call is made, and each of its commands is done, a dead letter, or goes again."""
         kind = "anonymize" if commands[0].border else "look_up" if commands[0].in_doubt else "batch"
         began_s = time.monotonic()
@@ -206,7 +211,7 @@ class Deliver:
             raise Fenced
 
     async def _without_outcomes(
-        self, store: Store, queue: Queue, kind: str, commands: list[Pending], began_s: float, error: Failure
+        self, store: Store, queue: Queue[Pending], kind: str, commands: list[Pending], began_s: float, error: Failure
     ) -> None:
         """The call as a whole failed."""
         now_s = time.monotonic()
@@ -260,7 +265,7 @@ class Deliver:
         if command.source in self._lanes:
             self._let_go([command])
 
-    async def _unanswered(self, queue: Queue, command: Pending, why: str) -> None:
+    async def _unanswered(self, queue: Queue[Pending], command: Pending, why: str) -> None:
         """It goes again, or never. A consent that was not answered is looked up first, once it would be applied."""
         if queue.gives_up(command):
             await self._refused(command, CommandRefused(f"{why}, in {TRIES_MAX} tries, while others were answered"))

@@ -1,7 +1,7 @@
 """fetch: from ids to bodies.
 
 reads   bigcommerce.webhooks
-writes  bigcommerce.accounts .subscribers .checkouts · bigcommerce.webhooks ("look at this id") · dead-letters
+writes  bigcommerce.accounts .subscribers .checkouts .products · bigcommerce.webhooks ("look at this id") · dead-letters
 keeps   nothing: ids that wait are in memory and unacknowledged, a kill costs some reads made twice
 waits   for BigCommerce and its quota, store by store: its lag means that a store's API holds it back
 fails   what cannot be read becomes a dead letter; lost access makes a store's ids wait; the unknown ends the process, unacknowledged

@@ -12,10 +12,21 @@ import structlog
 from msgspec.structs import replace
 
 from bigcommerce.attributes import AttributeNames
+from bigcommerce.catalog_names import CatalogNames
 from bigcommerce.client import BigCommerce, StoreApi
-from bigcommerce.reads import IDS_PER_CALL_MAX, Read, read_cart, read_customers, read_order, read_orders, read_subscribers
+from bigcommerce.reads import (
+    IDS_PER_CALL_MAX,
+    PRODUCTS_PER_CALL_MAX,
+    Read,
+    read_cart,
+    read_customers,
+    read_order,
+    read_orders,
+    read_products,
+    read_subscribers,
+)
 from schemas.directory import Directory
-from schemas.entities import CustomerState
+from schemas.entities import CustomerState, ProductState
 from schemas.failures import AccessLost, Reject, Undecodable
 from schemas.keys import store_hash, webhook_key
 from schemas.records import Origin
@@ -32,6 +43,7 @@ log = structlog.get_logger()
 
 GATHER_S = 0.1  # from the first id to its call: others come with it
 CALL_EVERY_S = 0.4  # while ids keep coming: 200 a second make 80 a call
+PRODUCTS_EVERY_S = 1.0  # each order fires for its products, some of them in every one: they are read together, and not ten times a second
 SIDE_BY_SIDE = 10
 """Carts, and calls for orders, that are under way: more than the client lets through at once, for some wait until their next try, or for
 an account. Not all that are due: customers would stand in line behind them."""
@@ -58,6 +70,7 @@ class StoreFetch:
         self._wake = {resource: asyncio.Event() for resource in RESOURCES}
         self._api = StoreApi(bigcommerce, store_hash(store), lambda: directory.by_store[store].access_token)
         self._names = AttributeNames(self._api)
+        self._catalog_names = CatalogNames(self._api)
 
     # what the records say
 
@@ -88,7 +101,7 @@ class StoreFetch:
     async def run(self, resource: str) -> None:
         """Reads what is due, for ever: in turns of many ids, or, carts, which have no call for many, side by side."""
         queue = self.queues[resource]
-        ids_max, turns_max = (1, SIDE_BY_SIDE) if resource == "cart" else (IDS_PER_CALL_MAX, 1)
+        ids_max, turns_max = (1, SIDE_BY_SIDE) if resource == "cart" else (_ids_max(resource), 1)
         free = asyncio.Semaphore(turns_max)
         await asyncio.sleep(GATHER_S)
         async with asyncio.TaskGroup() as turns:
@@ -109,7 +122,7 @@ class StoreFetch:
             self._lose_access(resource, entries, error)
         self._wake[resource].set()  # what was read may be due again before all that the loop knows of
         if ids_max > 1 and len(entries) < ids_max:
-            await asyncio.sleep(began + CALL_EVERY_S - time.monotonic())
+            await asyncio.sleep(began + (PRODUCTS_EVERY_S if resource == "product" else CALL_EVERY_S) - time.monotonic())
 
     async def _wait_for_work(self, resource: str) -> None:
         queue, wake = self.queues[resource], self._wake[resource]
@@ -155,6 +168,8 @@ class StoreFetch:
                 await self._read_list(resource, entries, read_customers)
             case "subscriber":
                 await self._read_list(resource, entries, read_subscribers)
+            case "product":
+                await self._read_list(resource, entries, read_products)
             case "cart":
                 await self._read_list(resource, entries, _one(read_cart))
             case "order":
@@ -277,14 +292,29 @@ class StoreFetch:
         await asyncio.gather(*ready.values())
 
     async def _with_names(self, made: list[tuple[Entry, Made | Reject]]) -> list[tuple[Entry, Made | Reject]]:
-        """Customers have the names of their attributes. Where these cannot be read, one whose attributes are not known is rejected."""
+        """Customers have the names of their attributes, products those of brand and categories.
+
+        Where these cannot be read, one that has something whose name is not known is rejected.
+        """
         unreadable: Reject | None = None
-        wanted = frozenset[str]().union(*(what.attributes for _, what in made if isinstance(what, Made)))
+        states = [what for _, what in made if isinstance(what, Made)]
+        attributes, brands, categories = (
+            frozenset[str]().union(*(getattr(what, ids) for what in states)) for ids in ("attributes", "brands", "categories")
+        )
         try:
-            await _when_readable(lambda: self._names.learn(wanted))
+            await _when_readable(lambda: self._names.learn(attributes))
+            await _when_readable(lambda: self._catalog_names.learn(brands, categories))
         except Reject as error:
             unreadable = error
-        return [(entry, _named(what, self._names.known, unreadable)) for entry, what in made]
+        return [(entry, self._named(what, unreadable)) for entry, what in made]
+
+    def _named(self, made: Made | Reject, unreadable: Reject | None) -> Made | Reject:
+        match made:
+            case Made(state=CustomerState()):
+                return _with_attributes(made, self._names.known, unreadable)
+            case Made(state=ProductState()):
+                return _with_catalog_names(made, self._catalog_names, unreadable)
+        return made
 
     async def _put(self, topic: Any, key: str, message: Any, origin: Origin) -> asyncio.Future[Any]:
         sent = await self._writer.put(topic, key, message, origin)
@@ -310,14 +340,19 @@ def _make(store: str, resource: str, id: str, read: Read) -> Made | Reject:
         return error
 
 
-def _named(made: Made | Reject, known: Mapping[str, str], unreadable: Reject | None) -> Made | Reject:
-    if isinstance(made, Reject) or not made.attributes:
-        return made
-    assert isinstance(made.state, CustomerState)
+def _with_attributes(made: Made, known: Mapping[str, str], unreadable: Reject | None) -> Made | Reject:
     names = {id: known[id] for id in made.attributes if id in known}
     if unreadable and len(names) < len(made.attributes):
         return unreadable
     return replace(made, state=replace(made.state, attribute_names=names))
+
+
+def _with_catalog_names(made: Made, known: CatalogNames, unreadable: Reject | None) -> Made | Reject:
+    brand = next((known.brand(id) for id in made.brands), None)
+    paths = {id: path for id in sorted(made.categories) if (path := known.path(id))}
+    if unreadable and (len(paths) < len(made.categories) or (made.brands and brand is None)):
+        return unreadable
+    return replace(made, state=replace(made.state, brand_name=brand, category_paths=paths))
 
 
 async def _when_readable(call: Callable[[], Awaitable[T]], tries: int = UNREADABLE_TRIES) -> T:
@@ -327,6 +362,10 @@ async def _when_readable(call: Callable[[], Awaitable[T]], tries: int = UNREADAB
             return await call()
         await asyncio.sleep(attempt)
     return await call()
+
+
+def _ids_max(resource: str) -> int:
+    return PRODUCTS_PER_CALL_MAX if resource == "product" else IDS_PER_CALL_MAX
 
 
 def _halves(entries: list[Entry]) -> tuple[list[Entry], list[Entry]]:

@@ -9,15 +9,25 @@ from msgspec.structs import replace
 from prometheus_client import Counter
 
 from schemas.dead_letters import letter_of, lost_letter
-from schemas.entities import CartGone, CartState, CustomerGone, CustomerState, OrderState, SubscriberGone, SubscriberState
+from schemas.entities import (
+    CartGone,
+    CartState,
+    CustomerGone,
+    CustomerState,
+    OrderState,
+    ProductGone,
+    ProductState,
+    SubscriberGone,
+    SubscriberState,
+)
 from schemas.failures import Reject, Undecodable
 from schemas.people import Activity, PersonFact
 from schemas.records import RECORD_BYTES_MAX, Decoder, Message, Origin, encode, headers_of, origin_of
-from schemas.topics import ACCOUNTS, CHECKOUTS, DEAD_LETTERS, PEOPLE, SUBSCRIBERS, Topic
+from schemas.topics import ACCOUNTS, CHECKOUTS, DEAD_LETTERS, PEOPLE, PRODUCTS, SUBSCRIBERS, Topic
 from streams.engine import Decision, Incoming, Outgoing
-from streams.resolve.rules import accounts, checkouts, profiles, subscribers
+from streams.resolve.rules import accounts, checkouts, products, profiles, subscribers
 from streams.resolve.rules.change import Change, Send, Store
-from streams.resolve.tables import Account, Checkout, Profile, Row, Subscription, read_row, write_row
+from streams.resolve.tables import Account, Checkout, Product, Profile, Row, Subscription, read_row, write_row
 
 log = structlog.get_logger()
 NOTES = Counter("cartstream_resolve_notes", "Records that said nothing or less, by reason", ["topic", "note"])
@@ -53,6 +63,15 @@ def subscriber_rule(row: Subscription, _key: str, message: Message, store: Store
             return subscribers.apply_subscriber(row, message, store)
         case SubscriberGone():
             return subscribers.apply_subscriber_gone(row, message, store)
+    raise TypeError(f"no rule for {message.name}")
+
+
+def product_rule(row: Product, _key: str, message: Message, store: Store) -> Change[Product]:
+    match message:
+        case ProductState():
+            return products.apply_product(row, message, store)
+        case ProductGone():
+            return products.apply_product_gone(row, message, store)
     raise TypeError(f"no rule for {message.name}")
 
 
@@ -143,11 +162,12 @@ def store_in(value: bytes | None) -> str | None:
 
 
 def make_agents(store_of: Callable[[str], Store], prefix: str) -> list[Agent]:
-    """The four agents of resolve, each with its topic and its table."""
+    """The five agents of resolve, each with its topic and its table."""
     return [
         Agent(CHECKOUTS, Checkout, checkout_rule, store_of, prefix),
         Agent(ACCOUNTS, Account, account_rule, store_of, prefix),
         Agent(SUBSCRIBERS, Subscription, subscriber_rule, store_of, prefix),
+        Agent(PRODUCTS, Product, product_rule, store_of, prefix),
         Agent(PEOPLE, Profile, people_rule, store_of, prefix),
     ]
 

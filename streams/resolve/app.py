@@ -1,4 +1,4 @@
-"""resolve as a process: the engine with its four agents."""
+"""resolve as a process: the engine with its five agents."""
 
 from collections.abc import Sequence
 

@@ -72,6 +72,16 @@ class Subscription(Row, frozen=True, omit_defaults=True):
     found_read_ms: int = 0
 
 
+class Product(Row, frozen=True, omit_defaults=True):
+    """A product: what its items in the catalogs hold."""
+
+    seen: Seen | None = None
+    told_ms: int = 0  # when it was deleted, as a delete webhook told
+    found_read_ms: int = 0  # time of the last read that missed it
+    digest: str = ""  # of its item as last sent; "" where none was, or it was removed
+    variants: dict[str, str] = {}  # variant id to the digest of its item as last sent
+
+
 class ConsentSent(msgspec.Struct, frozen=True):
     """The last consent event of one category."""
 

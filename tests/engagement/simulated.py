@@ -39,6 +39,16 @@ class Project:
         found: list[dict[str, Any]] = self._http.get("/state", params={"project": self.store.project}).json()["profiles"]
         return found
 
+    def catalogs(self) -> list[dict[str, Any]]:
+        """All catalogs with their items, once all that was accepted is applied."""
+        assert self.post("/idle", {"timeout_s": 30})["idle"]
+        found: list[dict[str, Any]] = self._http.get("/state", params={"project": self.store.project}).json()["catalogs"]
+        return found
+
+    def items(self, catalog: str = "products") -> dict[str, dict[str, Any]]:
+        [found] = [one["items"] for one in self.catalogs() if one["name"] == catalog] or [{}]
+        return found
+
     def events(self) -> list[dict[str, Any]]:
         return [event for profile in self.profiles() for event in profile["events"]]
 

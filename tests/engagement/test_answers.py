@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engagement.answers import Done, Refused, Unanswered, read_batch, read_single
+from engagement.answers import Done, Refused, Unanswered, read_batch, read_items, read_single
 from schemas.failures import AccessLost, CommandRefused, Failure, QuotaSpent, Unavailable
 
 
@@ -131,3 +131,47 @@ BODIES = st.binary(max_size=60) | (ANYTHING | st.fixed_dictionaries({"success": 
 def test_whatever_the_answer_is_it_is_an_outcome_for_each_command_or_a_failure(status: int, body: bytes) -> None:
     with contextlib.suppress(Failure):
         assert len(read_batch(status, {}, body, ["a", "b"])) == 2
+
+
+def test_each_catalog_item_has_its_own_outcome_and_the_field_that_is_at_fault_is_found() -> None:
+    words = "Fields [unprinted1] are not properly defined."
+    results = [
+        {"success": True, "queued": True},
+        {"success": False, "queued": False, "errors": {"properties": [words]}},
+        {"success": "False", "errors": {"properties": ["Fields ['a', 'b'] are not properly defined."]}},
+        {"success": "True", "queued": "True"},
+        {"success": False},
+        {},
+    ]
+    assert read_items(200, {}, orjson.dumps(results), 6) == [
+        Done(),
+        Refused(words, "unprinted1"),
+        Refused("Fields ['a', 'b'] are not properly defined.", "a, b"),
+        Done(),
+        Refused("refused without a reason"),
+        Unanswered(),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "failure"),
+    [
+        (200, [{"success": True}], Unavailable),  # of two items
+        (200, "", Unavailable),
+        (200, {"success": False, "errors": ["no"]}, CommandRefused),
+        (400, {"errors": ["Fields [x] are not properly defined"]}, CommandRefused),
+        (404, {"success": False}, AccessLost),
+        (403, {"success": False}, AccessLost),
+        (429, {}, QuotaSpent),
+        (503, "down", Unavailable),
+    ],
+)
+def test_an_answer_about_items_may_fail_as_a_whole(status: int, body: object, failure: type[Exception]) -> None:
+    with pytest.raises(failure):
+        read_items(status, {}, orjson.dumps(body), 2)
+
+
+def test_a_refusal_of_a_single_item_names_the_field_too() -> None:
+    with pytest.raises(CommandRefused) as refused:
+        read_items(400, {}, orjson.dumps({"success": False, "errors": ["Fields [x] are not properly defined"]}), 1)
+    assert refused.value.field == "x"

@@ -3,6 +3,7 @@ import uuid
 
 import httpx
 
+from engagement.catalogs import definition
 from ops.topics import create_topics
 from schemas.settings import Settings
 from tests.ops.conftest import SECRET_KEY, Ran, Run, Shop
@@ -18,7 +19,7 @@ async def test_a_deployment_that_is_well_has_nothing_to_mend(run: Run, shop: Sho
     ran = run("doctor", "--json")
     assert ran.code == 0, ran.out
     assert {check["result"] for check in ran.json["checks"]} == {"ok"}
-    assert {"Kafka", "topics", "stores", "BigCommerce token", "hooks", "Engagement key"} < set(found(ran))
+    assert {"Kafka", "topics", "stores", "BigCommerce token", "hooks", "Engagement key", "catalogs"} < set(found(ran))
     shown = run("doctor")
     assert shown.code == 0
     assert max(map(len, shown.out.splitlines())) <= 100
@@ -71,17 +72,42 @@ async def test_what_is_wrong_with_a_store_is_named_with_its_mending(run: Run, sh
     assert away.code == 1  # Engagement's key is still wrong
 
 
+async def test_what_is_wrong_with_the_catalogs_is_named_with_its_mending(run: Run, shop: Shop, settings: Settings):
+    await create_topics(settings)
+    assert shop.add(run).code == 0
+    auth, url = ("key", "secret"), f"{shop.engagement}/data/v2/projects/{shop.project}/catalogs"
+
+    def deny(*permissions: str) -> None:
+        project = {"token": shop.project, "keys": [{"id": "key", "secret": "secret", "denied": permissions}]}
+        httpx.post(f"{shop.engagement}/_sim/projects", json=project).raise_for_status()
+
+    assert found(run("doctor", "--json"))["catalogs"] == ("ok", "products and variants will be made")
+    deny("catalogs.get")
+    assert "lacks the permission Catalogs > list catalogs" in found(run("doctor", "--json"))["catalogs"][1]
+    deny()
+    httpx.post(url, json=definition("products"), auth=auth).raise_for_status()
+    for permission, named in (("catalogs.write", "Create or update catalog item"), ("catalogs.delete", "Delete catalog item")):
+        deny(permission)
+        assert f"lacks the permission Catalogs > {named}" in found(run("doctor", "--json"))["catalogs"][1]
+    deny()
+    httpx.post(url, json={"name": "variants", "fields": definition("variants")["fields"][2:]}, auth=auth).raise_for_status()
+    ran = run("doctor", "--json")
+    assert ran.code == 1
+    assert "the catalog variants was not made by cartstream and lacks the fields description, title," in found(ran)["catalogs"][1]
+
+
 async def test_a_token_with_too_few_scopes_is_seen_and_they_are_named(run: Run, shop: Shop, settings: Settings):
     await create_topics(settings)
 
     def forbid(*permissions: str) -> None:
         httpx.put(f"{shop.bigcommerce}/_sim/stores/{shop.hash}", json={"forbidden": permissions}).raise_for_status()
 
-    forbid("orders", "carts")
+    forbid("orders", "carts", "products")
     refused = shop.add(run)
     assert refused.code == 1
     assert refused.err.startswith(
-        "cartstream: the access token lacks the scope store_v2_orders_read_only, store_cart_read_only (403); make"
+        "cartstream: the access token lacks the scope store_v2_orders_read_only, store_cart_read_only, "
+        "store_v2_products_read_only (403); make"
     )
     assert run("store", "list", "--json").json == []
     forbid()

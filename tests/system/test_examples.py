@@ -64,6 +64,11 @@ def events(profile: dict[str, Any], type: str) -> list[tuple[float, dict[str, An
     return [(e["timestamp"], e["properties"]) for e in profile["events"] if e["type"] == type]
 
 
+def items(state: dict[str, Any], catalog: str) -> dict[str, Any]:
+    [found] = [c["items"] for c in state["catalogs"] if c["name"] == catalog]
+    return found  # type: ignore[no-any-return]
+
+
 async def test_the_documented_bodies_become_what_is_tracked(deployment: Deployment):
     dates = {"date_created": "2019-01-01T00:00:00Z", "date_modified": "2019-06-01T00:00:00Z"}
     customer = example("rest/customers_v3_page.json")["data"][0] | dates
@@ -73,6 +78,12 @@ async def test_the_documented_bodies_become_what_is_tracked(deployment: Deployme
     put(deployment, "subscriber", 5, example("rest/subscriber_v3_one.constructed.json")["data"])
     put(deployment, "cart", CART, example("rest/cart_v3_after_item_delete.json")["data"] | {"id": CART})
     put(deployment, "order", 250, orjson.loads(example_order(id=250)))
+
+    product = example("rest/product_v3_one.json")["data"]
+    put(deployment, "product", 206, product | {"id": 206, "variants": example("rest/product_v3_variants.json")["data"][:2]})
+    put(deployment, "product", 205, product | {"id": 205, "variants": [{"id": 345, "sku": ""}]})
+    put(deployment, "brand", 36, example("rest/brands_v3_page.json")["data"][1])
+    put(deployment, "category", 23, example("rest/category_trees_categories.json")["data"][0] | {"category_id": 23, "parent_id": 0})
 
     async with deployment.parts():
         names = sorted(path.stem for path in (EXAMPLES / "webhooks").glob("*.json"))
@@ -171,6 +182,33 @@ async def test_the_documented_bodies_become_what_is_tracked(deployment: Deployme
         assert sorted(p["category"] for _, p in events(jane_doe, "consent")) == ["bigcommerce", "bigcommerce_abandoned_cart"]
         assert all((at, p | accepted) == (1_715_679_240, p) for at, p in events(jane_doe, "consent"))
 
+        of_both = {
+            "title": "1L Le Parfait Jar",
+            "description": product["description"],
+            "url": "https://shop.example.com/all/1l-le-parfait-jar/",
+            "brand": "OFS",
+            "category_ids": ["21", "23"],
+            "categories_path": "Bath",
+            "category_level_1": "Bath",
+            "category_level_2": "",
+            "category_level_3": "",
+            "discount_value": 0.0,
+            "discount_percentage": 0.0,
+            "active": True,
+            "condition": "New",
+            "upc": "",
+            "date_added": 1_534_344_526,
+            "store": "shop.example.com",
+        }
+        jar = of_both | {"sku": "", "price": 7.95, "original_price": 7.95}
+        assert items(state, "products") == {"205": jar, "206": jar}
+        smit = of_both | {"product_id": "206", "product_active": True, "image": ""}
+        assert items(state, "variants") == {
+            "345": jar | {"product_id": "205", "product_active": True, "options": ""},
+            "382": smit | {"sku": "SMIT", "price": 10.0, "original_price": 10.0, "options": "Color: Beige"},
+            "383": smit | {"sku": "SMIT-1", "price": 25.0, "original_price": 25.0, "options": "Color: Grey"},
+        }
+
         assert await post(deployment, [webhook(name) for name in DELETIONS]) == [200] * 3
         state = await at_rest(deployment)
         assert [p for p in state["profiles"] if p["hard"].get("customer_id") == "32"] == []
@@ -180,6 +218,8 @@ async def test_the_documented_bodies_become_what_is_tracked(deployment: Deployme
         # the example's deletion is older than its subscriber: never at or before the last one sent for a category
         rejected = [(at, p["category"]) for at, p in events(jane_doe, "consent") if p["action"] == "reject"]
         assert sorted(rejected) == [(1_715_679_240.001, "bigcommerce"), (1_715_679_240.001, "bigcommerce_abandoned_cart")]
+        assert items(state, "products").keys() == {"206"}
+        assert items(state, "variants").keys() == {"382", "383"}
         assert state["conflicts"] == []
         assert await read_dead_letters(deployment.settings) == []
 
@@ -197,6 +237,9 @@ async def test_bodies_that_cannot_be_read_become_dead_letters_that_name_the_fiel
     )
     put(deployment, "subscriber", 5, dates | {"id": 5, "email": "c@example.com", "consents": "yes"})
 
+    put(deployment, "product", 6, dates | {"id": 6, "variants": [{"id": 61, "price": "a lot"}]})
+    put(deployment, "product", 7, dates | {"id": 7, "name": None, "price": "12.3400", "sale_price": "", "variants": [{"id": 71}]})
+
     def named(scope: str, id: int | str) -> dict[str, Any]:
         return {"scope": scope, "data": {"id": id}, "created_at": int(time.time()) - 60, "store_id": 1, "hash": "x"}
 
@@ -207,8 +250,10 @@ async def test_bodies_that_cannot_be_read_become_dead_letters_that_name_the_fiel
             "store/order/updated",
             "store/cart/updated",
             "store/subscriber/updated",
+            "store/product/updated",
+            "store/product/updated",
         ]
-        bodies = [named(scope, id) for scope, id in zip(scopes, [1, 2, 3, "c-4", 5], strict=True)]
+        bodies = [named(scope, id) for scope, id in zip(scopes, [1, 2, 3, "c-4", 5, 6, 7], strict=True)]
         assert set(await post(deployment, bodies)) == {200}
         state = await at_rest(deployment)
         letters = await read_dead_letters(deployment.settings)
@@ -218,5 +263,8 @@ async def test_bodies_that_cannot_be_read_become_dead_letters_that_name_the_fiel
             ("fetch", "date_created"),
             ("fetch", "first_name"),
             ("fetch", "line_items.physical_items[0].id"),
+            ("fetch", "variants[0].price"),
         ]
+        priced = {"price": 12.34, "original_price": 12.34, "discount_value": 0.0, "discount_percentage": 0.0}
+        assert items(state, "products") == {"7": priced | {"date_added": 1_546_300_800, "store": "shop.example.com"}}
         assert [p["hard"] for p in state["profiles"]] == [{"email_id": "b@example.com", "customer_id": "2"}]

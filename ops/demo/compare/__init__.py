@@ -10,10 +10,12 @@ people.py     accounts, deleted people, people known by their e-mail alone
 consents.py   subscribers' consents
 orders.py     purchase, purchase_item, order_update
 carts.py      cart_update
+catalogs.py   items of products and variants
 leftovers.py  what has no reason to be there
 """
 
 from ops.demo.compare.carts import carts
+from ops.demo.compare.catalogs import catalogs
 from ops.demo.compare.consents import consents
 from ops.demo.compare.held import Held, Json
 from ops.demo.compare.leftovers import leftovers
@@ -41,6 +43,7 @@ def compare(shop: Json, engagement: Json, dead_letters: int, unread_s: float) ->
         *consents(life, held, owners),
         *orders(life, held, owners),
         carts(life, held, owners),
+        *catalogs(shop, engagement),
         leftovers(life, held),
     ]
     clashes, letters = Row("hard ids that clash"), Row("dead letters")

@@ -5,14 +5,14 @@ import re
 import msgspec
 
 from bigcommerce.webhooks import Webhook, parse_webhook
-from schemas.entities import CartGone, CustomerGone, EntityGone, SubscriberGone
+from schemas.entities import CartGone, CustomerGone, EntityGone, ProductGone, SubscriberGone
 from schemas.failures import Undecodable
 from schemas.keys import checkout_key, entity_key
 from schemas.records import Message
-from schemas.topics import ACCOUNTS, CHECKOUTS, SUBSCRIBERS, Topic
+from schemas.topics import ACCOUNTS, CHECKOUTS, PRODUCTS, SUBSCRIBERS, Topic
 from schemas.webhooks import LookAt, WebhookReceived
 
-RESOURCES = ("customer", "subscriber", "order", "cart")
+RESOURCES = ("customer", "subscriber", "order", "cart", "product")
 SETTLED_MS = 3000
 """A read that is this much later than a change shows it. Both times are whole seconds: three of them are two real ones at least."""
 STAMP_MS = 2000
@@ -66,10 +66,16 @@ def route(message: Message) -> Look | Told | Nowhere:
 def _modifies(webhook: Webhook) -> bool:
     """Whether the entity's own time of modification moves with this: not for an address, nor for what a scope says of its parts.
 
+    Of a product nobody knows when it moves: an order fires product/updated, and a variant's edit the sku's scope alone.
     Source: docs/facts/bigcommerce.md 1.7
     """
     parts = webhook.scope.split("/")
-    return webhook.created_at_ms is not None and len(parts) == 3 and parts[2] in ("created", "updated", "statusUpdated")
+    return (
+        webhook.created_at_ms is not None
+        and webhook.resource != "product"
+        and len(parts) == 3
+        and parts[2] in ("created", "updated", "statusUpdated")
+    )
 
 
 def _told(message: WebhookReceived, webhook: Webhook, at_ms: int) -> Told:
@@ -82,6 +88,9 @@ def _told(message: WebhookReceived, webhook: Webhook, at_ms: int) -> Told:
         case "subscriber":
             gone = SubscriberGone(store=store, id=id, told=True, at_ms=at_ms, read_at_ms=0)
             return Told("subscriber", id, SUBSCRIBERS, entity_key(store, id), gone)
+        case "product":
+            product = ProductGone(store=store, id=id, told=True, at_ms=at_ms, read_at_ms=0)
+            return Told("product", id, PRODUCTS, entity_key(store, id), product)
     order_id = webhook.converted_order_id
     cart = CartGone(store=store, id=id, told=True, converted=order_id is not None, at_ms=at_ms, read_at_ms=0)
     order = LookAt(store=store, resource="order", id=order_id, why=f"cart {id} became it", at_ms=at_ms) if order_id else None

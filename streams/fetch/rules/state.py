@@ -7,6 +7,7 @@ import msgspec
 from bigcommerce.carts import parse_cart
 from bigcommerce.customers import parse_customer
 from bigcommerce.orders import parse_order
+from bigcommerce.products import parse_product
 from bigcommerce.subscribers import parse_subscriber
 from schemas.entities import (
     CartGone,
@@ -16,11 +17,13 @@ from schemas.entities import (
     EntityGone,
     EntityState,
     OrderState,
+    ProductGone,
+    ProductState,
     SubscriberGone,
     SubscriberState,
 )
 from schemas.keys import checkout_key, entity_key
-from schemas.topics import ACCOUNTS, CHECKOUTS, SUBSCRIBERS, Topic
+from schemas.topics import ACCOUNTS, CHECKOUTS, PRODUCTS, SUBSCRIBERS, Topic
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -30,7 +33,9 @@ class Made(msgspec.Struct, frozen=True):
     key: str
     state: EntityState
     modified_ms: int
-    attributes: frozenset[str] = frozenset()  # ids, of which the names are wanted
+    attributes: frozenset[str] = frozenset()  # ids, of which the names are wanted, as of the next two
+    brands: frozenset[str] = frozenset()
+    categories: frozenset[str] = frozenset()
     account: str = ""  # the customer that it belongs to, "" for none
     account_since_ms: int = 0  # the account as it was before that is of no use to it
 
@@ -49,6 +54,8 @@ def make_gone(store: str, resource: str, id: str, at_ms: int, read_at_ms: int) -
             return SUBSCRIBERS, entity_key(store, id), SubscriberGone(store=store, id=id, told=False, at_ms=at_ms, read_at_ms=read_at_ms)
         case "cart":
             return CHECKOUTS, checkout_key(store, id), CartGone(store=store, id=id, told=False, at_ms=at_ms, read_at_ms=read_at_ms)
+        case "product":
+            return PRODUCTS, entity_key(store, id), ProductGone(store=store, id=id, told=False, at_ms=at_ms, read_at_ms=read_at_ms)
     return None
 
 
@@ -77,9 +84,17 @@ def _cart(store: str, id: str, body: bytes, read_at_ms: int) -> Made:
     return Made(CHECKOUTS, checkout_key(store, id), state, cart.updated_ms, account=cart.customer_id)
 
 
+def _product(store: str, id: str, body: bytes, read_at_ms: int) -> Made:
+    product = parse_product(body)
+    state = ProductState(store=store, id=id, version=product.modified_ms, read_at_ms=read_at_ms, body=msgspec.Raw(body))
+    brands, categories = frozenset([product.brand_id] if product.brand_id else []), frozenset(product.category_ids or [])
+    return Made(PRODUCTS, entity_key(store, id), state, product.modified_ms, brands=brands, categories=categories)
+
+
 _MAKERS: dict[str, Callable[[str, str, bytes, int], Made]] = {
     "customer": _customer,
     "subscriber": _subscriber,
     "order": _order,
     "cart": _cart,
+    "product": _product,
 }

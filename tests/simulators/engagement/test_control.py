@@ -42,9 +42,9 @@ def test_idle_says_when_it_waited_in_vain(project: Any) -> None:
     project.event(IDS, "known")
     project.knobs(tracking_delay_ms=[2000, 2000], gdpr_delay_ms=[2000, 2000])
     project.data("anonymize", {"customer_ids": IDS})
-    assert project.sim("idle", {"timeout_s": 0}) == {"idle": False, "pending": {"tracking": 0, "gdpr": 1}}
+    assert project.sim("idle", {"timeout_s": 0}) == {"idle": False, "pending": {"tracking": 0, "gdpr": 1, "catalog": 0}}
     project.track("customers/events", {"customer_ids": IDS, "event_type": "visit"})
-    assert project.sim("idle", {"timeout_s": 0}) == {"idle": False, "pending": {"tracking": 1, "gdpr": 1}}
+    assert project.sim("idle", {"timeout_s": 0}) == {"idle": False, "pending": {"tracking": 1, "gdpr": 1, "catalog": 0}}
     assert project.counters()["processed"] == 1
     project.settle()
     assert project.counters()["processed"] == 2

@@ -12,13 +12,13 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from engagement import commands
-from schemas.commands import Command
+from schemas.commands import CatalogWrite, Command
 from schemas.connection import kafka_options, producer
 from schemas.dead_letters import DeadLetter
 from schemas.records import Decoder, Message, Origin, encode, headers_of
 from schemas.settings import Settings
 from schemas.stores import Seal, Store
-from schemas.topics import COMMANDS, DEAD_LETTERS, STORES, group
+from schemas.topics import CATALOG, COMMANDS, DEAD_LETTERS, STORES, group
 from streams.deliver.app import run
 
 PARTITIONS = 2
@@ -47,6 +47,14 @@ def anonymize(lane: str, number: int, store: str = "s.1") -> Command:
     return Command(store=store, number=number, kind="anonymize", data=msgspec.Raw(commands.anonymize(ids(lane))))
 
 
+def write(id: str, catalog: str = "products", store: str = "s.1", **properties: Any) -> CatalogWrite:
+    return CatalogWrite(store=store, catalog=catalog, item_id=id, properties=msgspec.Raw(msgspec.json.encode(properties)))
+
+
+def remove(id: str, catalog: str = "products", store: str = "s.1") -> CatalogWrite:
+    return CatalogWrite(store=store, catalog=catalog, item_id=id, properties=msgspec.Raw(b"null"))
+
+
 async def until(condition: Callable[[], Awaitable[bool] | bool], within_s: float = 40, what: str = "") -> None:
     deadline = time.monotonic() + within_s
     while True:
@@ -60,13 +68,13 @@ async def until(condition: Callable[[], Awaitable[bool] | bool], within_s: float
 class World:
     def __init__(self, kafka: str, prefix: str, settle_s: float = 1.2) -> None:
         self.settings = Settings(kafka=kafka, topic_prefix=prefix, partitions=PARTITIONS, settle_s=settle_s, secret_key=KEY)
-        self.sent = 0
+        self.sent = self.written = 0
 
     async def start(self) -> None:
         admin = AIOKafkaAdminClient(**kafka_options(self.settings))
         await admin.start()
         try:
-            names = [self.topic(COMMANDS.name), self.topic(DEAD_LETTERS.name), self.topic(STORES.name)]
+            names = [self.topic(topic.name) for topic in (COMMANDS, CATALOG, DEAD_LETTERS, STORES)]
             await admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names])
         finally:
             await admin.close()
@@ -93,10 +101,21 @@ class World:
         self.sent += len(messages)
         return [await self._put(COMMANDS.name, lane, message) for message in messages]
 
+    async def write(self, *writes: CatalogWrite, product: str = "7") -> None:
+        """They stand on `engagement.catalog`, in this order."""
+        for sent in [await self._put(CATALOG.name, f"s.1/{product}", write) for write in writes]:
+            await sent
+        self.written += len(writes)
+
     async def send_raw(self, lane: str, value: bytes) -> None:
         """A record that is no command."""
         await self._producer.send_and_wait(self.topic(COMMANDS.name), value, lane.encode(), headers=[("schema", b"command/1")])
         self.sent += 1
+
+    async def write_raw(self, value: bytes) -> None:
+        """A record that is no catalog write."""
+        await self._producer.send_and_wait(self.topic(CATALOG.name), value, b"s.1/7", headers=[("schema", b"catalog-write/1")])
+        self.written += 1
 
     async def _put(self, topic: str, key: str, message: Message) -> asyncio.Future[Any]:
         headers = list(headers_of(message, ORIGIN))
@@ -107,12 +126,23 @@ class World:
         """How many records deliver has acknowledged."""
         return sum(await self.committed_each())
 
-    async def committed_each(self) -> list[int]:
+    async def written_each(self) -> list[int]:
+        return await self.committed_each(CATALOG.name)
+
+    async def all_written(self, within_s: float = 60) -> None:
+        """Every record of `engagement.catalog` is acknowledged."""
+
+        async def is_acknowledged() -> bool:
+            return sum(await self.written_each()) == self.written
+
+        await until(is_acknowledged, within_s, "every catalog write acknowledged")
+
+    async def committed_each(self, topic: str = COMMANDS.name) -> list[int]:
         name = group(self.settings.topic_prefix, "deliver")
         consumer = AIOKafkaConsumer(**kafka_options(self.settings), group_id=name, enable_auto_commit=False)
         await consumer.start()
         try:
-            return [await consumer.committed(TopicPartition(self.topic(COMMANDS.name), p)) or 0 for p in range(PARTITIONS)]
+            return [await consumer.committed(TopicPartition(self.topic(topic), p)) or 0 for p in range(PARTITIONS)]
         finally:
             await consumer.stop()
 

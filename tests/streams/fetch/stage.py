@@ -16,19 +16,20 @@ import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from pydantic import SecretStr
 
+from bigcommerce.webhooks import parse_webhook
 from ops.topics import create_topics
 from schemas.keys import webhook_key
 from schemas.records import Decoder, Message, Origin, encode, headers_of
 from schemas.settings import Settings
 from schemas.stores import Seal, Store
-from schemas.topics import ACCOUNTS, CHECKOUTS, DEAD_LETTERS, STORES, SUBSCRIBERS, WEBHOOKS, Topic, group
+from schemas.topics import ACCOUNTS, CHECKOUTS, DEAD_LETTERS, PRODUCTS, STORES, SUBSCRIBERS, WEBHOOKS, Topic, group
 from schemas.webhooks import WebhookReceived
 
 ROOT = Path(__file__).resolve().parents[3]
 SECRET_KEY = base64.urlsafe_b64encode(bytes(range(32))).decode()
 HASH, STORE, TOKEN = "abc123", "abc123.1", "token-abc123"
 PARTITIONS = 4
-OUTPUTS = (ACCOUNTS, SUBSCRIBERS, CHECKOUTS, DEAD_LETTERS)
+OUTPUTS = (ACCOUNTS, SUBSCRIBERS, CHECKOUTS, PRODUCTS, DEAD_LETTERS)
 WAIT_S_MAX = 60.0
 
 
@@ -142,9 +143,9 @@ class Stage:
     async def deliver(self, body: bytes, store: str = STORE) -> None:
         """A webhook as BigCommerce sends it is on Kafka."""
         webhook = orjson.loads(body)
-        scope, data = webhook["scope"], webhook["data"]
-        resource = scope.split("/")[1]
-        id = str(data["address"]["customer_id"] if "address" in data else data["id"])
+        scope = webhook["scope"]
+        read = parse_webhook(body)
+        resource, id = read.resource, read.id
         received_at_ms = int(time.time() * 1000)
         message = WebhookReceived(store=store, resource=resource, id=id, scope=scope, received_at_ms=received_at_ms, body=body.decode())
         await self._send(WEBHOOKS, webhook_key(store, resource, id), message)

@@ -9,9 +9,20 @@ import orjson
 import pytest
 
 from schemas.dead_letters import DeadLetter
-from schemas.entities import CartGone, CartState, CustomerGone, CustomerState, EntityState, OrderState, SubscriberGone, SubscriberState
+from schemas.entities import (
+    CartGone,
+    CartState,
+    CustomerGone,
+    CustomerState,
+    EntityState,
+    OrderState,
+    ProductGone,
+    ProductState,
+    SubscriberGone,
+    SubscriberState,
+)
 from schemas.keys import webhook_key
-from schemas.topics import ACCOUNTS, CHECKOUTS, DEAD_LETTERS, SUBSCRIBERS, WEBHOOKS
+from schemas.topics import ACCOUNTS, CHECKOUTS, DEAD_LETTERS, PRODUCTS, SUBSCRIBERS, WEBHOOKS
 from schemas.webhooks import LookAt
 from simulators.process import start
 from tests.simulators.bigcommerce.conftest import Receiver, receiver  # noqa: F401 - a fixture
@@ -329,3 +340,49 @@ async def test_it_ends_in_order_and_goes_on_where_it_stopped(stage: Stage):
     await stage.wait_until_done()
     assert {message.id for _, message, _ in await stage.written(ACCOUNTS)} == {str(id) for id in ids}
     assert not await stage.written(SUBSCRIBERS, CHECKOUTS, DEAD_LETTERS)
+
+
+async def test_a_storm_of_webhooks_of_products_and_skus_is_coalesced_and_ends_with_their_last_states(stage: Stage):
+    """Variants' edits and orders leave date_modified alone, and reads lag."""
+    await stage.knobs(read_lag_ms=600)
+    variant = {"options": [{"name": "Size", "label": "M"}], "sku": "T-M", "price": "3"}
+    made = await stage.act(
+        {"action": "create_brand", "name": "OFS"},
+        {"action": "create_category", "name": "Kitchen"},
+        *[
+            {"action": "create_product", "fields": {"name": f"P{n}", "price": 5, "brand_id": 1, "categories": [1]}, "variants": [variant]}
+            for n in range(60)
+        ],
+    )
+    ids = [(answer["id"], answer["variant_ids"][0]) for answer in made[2:]]
+    stage.start()
+    for turn in range(5):
+        await stage.act(*({"action": "update_variant", "id": v, "fields": {"price": 3 + turn}} for _, v in ids))
+        await stage.webhooks(
+            *(("store/sku/updated", {"type": "sku", "id": v + 900, "sku": {"product_id": p, "variant_id": v}}) for p, v in ids),
+            *(("store/product/updated", {"type": "product", "id": p}) for p, _ in ids),
+        )
+    await stage.wait_until_done()
+    found = await stage.written(PRODUCTS)
+    assert {id: product["variants"][0]["price"] for id, product in last_bodies(found, ProductState).items()} == {str(p): 7 for p, _ in ids}
+    assert {(m.brand_name, tuple(m.category_paths["1"])) for _, m, _ in found} == {("OFS", ("Kitchen",))}
+    calls = await stage.calls()
+    assert calls["GET /v3/catalog/products 200"] <= 20  # of 600 webhooks
+    assert calls["GET /v3/catalog/brands 200"] == calls["GET /v3/catalog/trees/categories 200"] == 1
+
+
+async def test_products_are_told_gone_found_gone_or_unreadable(stage: Stage):
+    await stage.act(*[{"action": "create_product", "fields": {"name": "Mug"}}] * 3)
+    await stage.raw("product", "3", b'{"id": 3, "date_created": "2019-01-01T00:00:00Z", "price": "a lot"}')
+    stage.start()
+    await stage.webhooks(
+        ("store/product/deleted", {"type": "product", "id": 1}),
+        ("store/product/updated", {"type": "product", "id": 1}),
+        *(("store/product/updated", {"type": "product", "id": id}) for id in (2, 3, 99)),
+    )
+    await stage.wait_until_done()
+    found = [message for _, message, _ in await stage.written(PRODUCTS)]
+    assert {(m.id, m.told) for m in states(found, ProductGone)} == {("1", True), ("99", False)}
+    assert {m.id for m in states(found, ProductState)} == {"2"}
+    [letter] = [message for _, message, _ in await stage.written(DEAD_LETTERS)]
+    assert (letter.field, letter.key) == ("price", f"{STORE}/product/3")

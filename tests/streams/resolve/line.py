@@ -11,12 +11,22 @@ from typing import Any
 import msgspec
 import orjson
 
-from schemas.commands import Command
+from schemas.commands import CatalogWrite, Command
 from schemas.dead_letters import DeadLetter
-from schemas.entities import CartGone, CartState, CustomerGone, CustomerState, OrderState, SubscriberGone, SubscriberState
+from schemas.entities import (
+    CartGone,
+    CartState,
+    CustomerGone,
+    CustomerState,
+    OrderState,
+    ProductGone,
+    ProductState,
+    SubscriberGone,
+    SubscriberState,
+)
 from schemas.keys import checkout_key, entity_key, person_hash, person_lane
 from schemas.records import Decoder, Message, Origin, encode, headers_of
-from schemas.topics import ACCOUNTS, CHECKOUTS, COMMANDS, DEAD_LETTERS, SUBSCRIBERS, WEBHOOKS
+from schemas.topics import ACCOUNTS, CATALOG, CHECKOUTS, COMMANDS, DEAD_LETTERS, PRODUCTS, SUBSCRIBERS, WEBHOOKS
 from schemas.webhooks import LookAt
 from streams.engine import Incoming
 from streams.resolve.agents import make_agents
@@ -32,6 +42,9 @@ def lane_of(email: str) -> str:
 STORE = Store(store="abc123.1", domain="my-awesome.store", currency="USD", lane_of=lane_of)
 
 
+DECODERS = {topic.name: Decoder(topic.messages) for topic in (COMMANDS, CATALOG, DEAD_LETTERS, WEBHOOKS)}
+
+
 class Line:
     """Feed it messages with `put`, let it run with `run`; `commands` are what deliver would get, in order for each lane."""
 
@@ -42,6 +55,7 @@ class Line:
         self.offsets: dict[str, int] = {}
         self.rows: dict[tuple[str, bytes], bytes] = {}
         self.commands: list[tuple[str, Command]] = []
+        self.catalog: list[CatalogWrite] = []
         self.letters: list[DeadLetter] = []
         self.looks: list[LookAt] = []
         self.random = random.Random(seed)
@@ -108,11 +122,11 @@ class Line:
         if topic in self.agents:
             self.put(topic, key, value, headers)
             return
-        message = Decoder({COMMANDS.name: COMMANDS, DEAD_LETTERS.name: DEAD_LETTERS, WEBHOOKS.name: WEBHOOKS}[topic].messages).decode(
-            value, headers
-        )
+        message = DECODERS[topic].decode(value, headers)
         if isinstance(message, Command):
             self.commands.append((key, message))
+        elif isinstance(message, CatalogWrite):
+            self.catalog.append(message)
         elif isinstance(message, DeadLetter):
             self.letters.append(message)
         elif isinstance(message, LookAt):
@@ -152,6 +166,14 @@ class Line:
             last[place] = max(last.get(place, (0.0, "")), (body["timestamp"], body["properties"]["action"]))
         return {place: action for place, (_, action) in last.items()}
 
+    def items(self, catalog: str) -> dict[str, dict[str, Any]]:
+        """What the catalog holds in the end."""
+        found: dict[str, dict[str, Any]] = {}
+        for write in self.catalog:
+            if write.catalog == catalog:
+                found[write.item_id] = orjson.loads(memoryview(write.properties))
+        return {id: properties for id, properties in found.items() if properties is not None}
+
     def table(self, topic: str) -> dict[str, Any]:
         """Rows without what depends on how often and when records came: offsets, numbers, the last stamps sent."""
         rows = {}
@@ -174,6 +196,8 @@ def place(message: Message) -> tuple[str, str]:
             return CHECKOUTS.name, checkout_key(message.store, message.id)
         case OrderState():
             return CHECKOUTS.name, checkout_key(message.store, orjson.loads(memoryview(message.body)).get("cart_id"), message.id)
+        case ProductState() | ProductGone():
+            return PRODUCTS.name, entity_key(message.store, message.id)
     raise TypeError(message)
 
 
@@ -294,3 +318,39 @@ def order(
         **fields,
     }
     return OrderState(store=STORE.store, id=str(id), version=modified, read_at_ms=modified + 1000, body=raw(body))
+
+
+def product(
+    id: int = 7, *, at: int = 0, read: int = 0, brand: str | None = "OFS", paths: dict[str, list[str]] | None = None, **fields: Any
+) -> ProductState:
+    """A product's state; `variants` are dicts with an id at least."""
+    modified = T0 + at * 1000
+    body = {
+        "id": id,
+        "name": "Jar",
+        "sku": "J",
+        "price": 10,
+        "calculated_price": 8,
+        "brand_id": 36,
+        "inventory_tracking": "none",
+        "is_visible": True,
+        "availability": "available",
+        "custom_url": {"url": "/jar/", "is_customized": False},
+        "date_created": iso(T0),
+        "date_modified": iso(modified),
+        "variants": [{"id": id * 10}],
+        **fields,
+    }
+    return ProductState(
+        store=STORE.store,
+        id=str(id),
+        version=modified,
+        read_at_ms=modified + 1000 + read * 1000,
+        body=raw(body),
+        brand_name=brand,
+        category_paths=paths or {},
+    )
+
+
+def product_gone(id: int = 7, *, at: int, told: bool = True) -> ProductGone:
+    return ProductGone(store=STORE.store, id=str(id), told=told, at_ms=T0 + at * 1000, read_at_ms=0 if told else T0 + at * 1000)

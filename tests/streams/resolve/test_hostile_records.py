@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from schemas.people import Activity, Event
 from schemas.records import Origin, encode, headers_of
-from schemas.topics import ACCOUNTS, CHECKOUTS, PEOPLE, SUBSCRIBERS
+from schemas.topics import ACCOUNTS, CHECKOUTS, PEOPLE, PRODUCTS, SUBSCRIBERS
 from streams.engine import Incoming
-from tests.streams.resolve.line import Line, cart, customer, order, subscriber
+from tests.streams.resolve.line import Line, cart, customer, order, product, subscriber
 
 VALUES = st.recursive(
     st.none()
@@ -26,7 +26,13 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
-WHOLE = {"customer": customer(), "subscriber": subscriber(), "cart": cart(lines={"7": 1}), "order": order(email="a@b.c")}
+WHOLE = {
+    "customer": customer(),
+    "subscriber": subscriber(),
+    "cart": cart(lines={"7": 1}),
+    "order": order(email="a@b.c"),
+    "product": product(),
+}
 FIELDS = {
     "customer": [
         "id",
@@ -41,6 +47,11 @@ FIELDS = {
     ],
     "subscriber": ["id", "email", "consents", "date_created", "date_modified"],
     "cart": ["id", "customer_id", "email", "currency", "cart_amount", "coupons", "line_items", "updated_time", "version"],
+    "product": [
+        *("id", "name", "description", "sku", "upc", "condition", "price", "sale_price", "calculated_price", "brand_id", "categories"),
+        *("custom_url", "primary_image", "images", "inventory_tracking", "inventory_level", "is_visible", "availability", "variants"),
+        *("date_created", "date_modified"),
+    ],
     "order": [
         *("id", "customer_id", "status_id", "total_inc_tax", "default_currency_code", "cart_id", "billing_address", "products"),
         *("store_default_to_transactional_exchange_rate", "date_created", "shipping_addresses", "consignments", "coupon_discount"),
@@ -50,6 +61,8 @@ LIKELY = {
     "form_fields": [{"name": "a", "value": 10**30}],
     "attributes": [{"attribute_id": 1, "attribute_value": "x"}],
     "store_default_to_transactional_exchange_rate": "0.0000000000000000000001",
+    "variants": [{"id": "a/b", "price": "0.00001", "calculated_price": 999999999999999, "inventory_level": 10**14}],
+    "inventory_tracking": "variant",
     "products": [{"id": 1, "product_id": 1, "quantity": 10**14, "price_inc_tax": "999999999999999"}],
 }
 
@@ -66,7 +79,7 @@ def test_any_body_is_decided(kind: str, data: st.DataObject):
     changed |= {field: LIKELY[field] for field in data.draw(st.lists(st.sampled_from(sorted(LIKELY)), max_size=2)) if field in FIELDS[kind]}
     state = msgspec.structs.replace(WHOLE[kind], body=msgspec.Raw(body_with(kind, changed)))
     line = Line()
-    topic = {"customer": ACCOUNTS, "subscriber": SUBSCRIBERS, "cart": CHECKOUTS, "order": CHECKOUTS}[kind].name
+    topic = {"customer": ACCOUNTS, "subscriber": SUBSCRIBERS, "cart": CHECKOUTS, "order": CHECKOUTS, "product": PRODUCTS}[kind].name
     line.put(topic, "abc123.1/x", encode(state), headers_of(state, Origin("", 1)))
     line.run()
     assert all(len(command.data) for _, command in line.commands)
@@ -74,7 +87,7 @@ def test_any_body_is_decided(kind: str, data: st.DataObject):
 
 @settings(max_examples=300, deadline=None)
 @given(
-    topic=st.sampled_from([t.name for t in (ACCOUNTS, SUBSCRIBERS, CHECKOUTS, PEOPLE)]),
+    topic=st.sampled_from([t.name for t in (ACCOUNTS, SUBSCRIBERS, CHECKOUTS, PRODUCTS, PEOPLE)]),
     key=st.binary(max_size=20),
     value=st.none() | st.binary(max_size=60),
     schema=st.sampled_from([b"customer-state/1", b"activity/1", b"cart-gone/1", b"activity/2", b"", b"\xff"]),

@@ -3,9 +3,10 @@ from pathlib import Path
 import orjson
 import pytest
 
-from schemas.entities import CartGone, CustomerGone, SubscriberGone
+from bigcommerce.webhooks import parse_webhook
+from schemas.entities import CartGone, CustomerGone, ProductGone, SubscriberGone
 from schemas.failures import Undecodable
-from schemas.topics import ACCOUNTS, CHECKOUTS, SUBSCRIBERS
+from schemas.topics import ACCOUNTS, CHECKOUTS, PRODUCTS, SUBSCRIBERS
 from schemas.webhooks import LookAt, WebhookReceived
 from streams.fetch.rules.route import SETTLED_MS, STAMP_MS, Look, Nowhere, Told, route
 
@@ -40,7 +41,12 @@ def test_a_webhook_without_a_time_counts_from_its_receipt():
 
 @pytest.mark.parametrize(
     ("resource", "topic", "kind"),
-    [("customer", ACCOUNTS, CustomerGone), ("subscriber", SUBSCRIBERS, SubscriberGone), ("cart", CHECKOUTS, CartGone)],
+    [
+        ("customer", ACCOUNTS, CustomerGone),
+        ("subscriber", SUBSCRIBERS, SubscriberGone),
+        ("cart", CHECKOUTS, CartGone),
+        ("product", PRODUCTS, ProductGone),
+    ],
 )
 def test_a_told_deletion_is_written_without_a_read(resource: str, topic: object, kind: type):
     gone = kind(store="abc.1", id="32", told=True, at_ms=AT_MS, read_at_ms=0)
@@ -65,10 +71,31 @@ def test_a_look_at_wants_a_read_from_its_time_on():
     assert route(LookAt(store="abc.1", resource="customer", id="5", why="", at_ms=77)) == Look("customer", "5", 77, 0)
 
 
-@pytest.mark.parametrize("resource", ["other", "product"])
-def test_what_is_not_tracked_leads_nowhere(resource: str):
-    received = WebhookReceived(store="abc.1", resource=resource, id="-", scope="", received_at_ms=1, body="anything")
-    assert route(received) == Nowhere(resource)
+@pytest.mark.parametrize("name", ["product_updated", "product_inventory_updated", "sku_updated"])
+def test_whatever_happens_to_a_product_or_its_skus_leads_to_the_product_of_any_time_of_modification(name: str):
+    body = orjson.loads((EXAMPLES / f"{name}.json").read_bytes())
+    data = body["data"]
+    id = str(data["sku"]["product_id"] if "sku" in data else data["id"])
+    webhook = parse_webhook(orjson.dumps(body))
+    assert (webhook.resource, webhook.id, webhook.deleted) == ("product", id, False)
+    received = WebhookReceived(
+        store="abc.1", resource="product", id=id, scope=body["scope"], received_at_ms=1, body=orjson.dumps(body).decode()
+    )
+    assert route(received) == Look("product", id, body["created_at"] * 1000 + SETTLED_MS, 0)
+
+
+def test_a_deleted_sku_leaves_its_product_alive():
+    assert isinstance(route(webhook("store/product/updated")), Look)
+    body = {"scope": "store/sku/deleted", "data": {"type": "sku", "id": 461, "sku": {"product_id": 206, "variant_id": 509}}}
+    received = WebhookReceived(
+        store="abc.1", resource="product", id="206", scope="store/sku/deleted", received_at_ms=1, body=orjson.dumps(body).decode()
+    )
+    assert isinstance(route(received), Look)
+
+
+def test_what_is_not_tracked_leads_nowhere():
+    received = WebhookReceived(store="abc.1", resource="other", id="-", scope="", received_at_ms=1, body="anything")
+    assert route(received) == Nowhere("other")
 
 
 def test_a_webhook_that_cannot_be_read_is_undecodable():

@@ -3,9 +3,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from schemas.entities import CartState, CustomerState, OrderState, SubscriberState
+from schemas.entities import CartState, CustomerState, OrderState, ProductGone, ProductState, SubscriberState
 from schemas.failures import Undecodable
-from schemas.topics import ACCOUNTS, CHECKOUTS, SUBSCRIBERS
+from schemas.topics import ACCOUNTS, CHECKOUTS, PRODUCTS, SUBSCRIBERS
 from streams.fetch.rules.state import make_gone, make_state
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "bigcommerce" / "rest"
@@ -71,3 +71,17 @@ def test_what_was_found_gone_is_written_but_for_orders():
         assert found
         assert (found[1], found[2].told, found[2].at_ms, found[2].read_at_ms) == ("abc.1/5", False, 3, 4)
     assert make_gone("abc.1", "order", "5", at_ms=3, read_at_ms=4) is None
+
+
+def test_a_product_becomes_a_state_that_wants_the_names_of_its_brand_and_categories():
+    body = example("product_v3_one.json", "data")
+    made = make_state("abc.1", "product", "174", body, 5000)
+    assert (made.topic, made.key, type(made.state)) == (PRODUCTS, "abc.1/174", ProductState)
+    assert (made.state.version, made.brands, made.categories) == (1_536_180_127_000, {"36"}, {"21", "23"})
+    without = make_state("abc.1", "product", "1", b'{"id": 1, "brand_id": 0, "date_created": "2018-08-15T14:48:46+00:00"}', 5000)
+    assert (without.brands, without.categories) == (frozenset(), frozenset())
+
+
+def test_a_product_that_was_found_gone_leaves_its_record():
+    gone = ProductGone(store="abc.1", id="7", told=False, at_ms=1, read_at_ms=2)
+    assert make_gone("abc.1", "product", "7", 1, 2) == (PRODUCTS, "abc.1/7", gone)

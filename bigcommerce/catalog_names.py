@@ -1,0 +1,68 @@
+"""The names of a store's brands and categories, remembered: products carry ids only."""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Set
+from typing import Generic, TypeVar
+
+from bigcommerce.client import StoreApi
+from bigcommerce.reads import read_brands, read_categories
+
+KEPT_S = 600.0  # no webhook tells of a renamed brand, so names are read anew
+READ_EVERY_S = 60.0  # for the sake of an id that the store does not list
+LAG_S = 10.0  # for so long after it was first asked for a list may lack an id that it will have: it is read again once a second
+
+T = TypeVar("T")
+
+
+class CatalogNames:
+    """What brands and categories are called, as of the last ten minutes."""
+
+    def __init__(self, api: StoreApi) -> None:
+        self._brands = _Listed(lambda: read_brands(api))
+        self._categories = _Listed(lambda: read_categories(api))
+
+    async def learn(self, brands: Set[str], categories: Set[str]) -> None:
+        """These are known, but for those that the store does not list.
+
+        Costs a call per 250 brands (and categories) of the store where one is new or ten minutes have passed; for those that were not
+        listed at most once a minute, after a few at first. Raises AccessLost, Reject; then what is known is as before.
+        Source: docs/facts/bigcommerce.md 1.7, 2.7
+        """
+        await self._brands.learn(brands)
+        await self._categories.learn(categories)
+
+    def brand(self, id: str) -> str | None:
+        return self._brands.known.get(id)
+
+    def path(self, id: str) -> list[str]:
+        """The names from the root down to this category; empty where the store does not list it."""
+        names: list[str] = []
+        above: set[str] = set()
+        while id not in above and (category := self._categories.known.get(id)):
+            above.add(id)
+            names.insert(0, category.name)
+            id = category.parent_id
+        return names
+
+
+class _Listed(Generic[T]):
+    """A list that is read as a whole."""
+
+    def __init__(self, read: Callable[[], Awaitable[Mapping[str, T]]]) -> None:
+        self.known: Mapping[str, T] = {}
+        self._read = read
+        self._unlisted: dict[str, float] = {}  # asked for, and not in the store's list: since when
+        self._read_at = float("-inf")
+
+    async def learn(self, ids: Set[str]) -> None:
+        if ids and self._is_due(ids - self.known.keys(), time.monotonic()):
+            self.known = await self._read()
+            self._read_at = time.monotonic()
+            self._unlisted = {id: since for id, since in self._unlisted.items() if id not in self.known}
+
+    def _is_due(self, unknown: Set[str], now: float) -> bool:
+        age_s = now - self._read_at
+        first = min((now - self._unlisted.setdefault(id, now) for id in unknown), default=None)
+        if first is None:
+            return age_s > KEPT_S
+        return first == 0.0 or age_s > (1.0 if first <= LAG_S else READ_EVERY_S)
