@@ -49,7 +49,7 @@ class Fields:
         if value is None:
             return value
         if isinstance(value, str):
-            if not long:
+            if not long and len(value) > TEXT_BYTES_MAX // 6:  # JSON has at most six bytes for a character
                 self.check_length(name, value)
             return value
         if isinstance(value, int | Decimal) and not isinstance(value, bool):
