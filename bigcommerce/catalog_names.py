@@ -31,11 +31,12 @@ class CatalogNames:
         await self._brands.learn(brands)
         await self._categories.learn(categories)
 
-    def brand(self, id: str) -> str | None:
-        return self._brands.known.get(id)
+    def of(self, brands: Set[str], categories: Set[str]) -> tuple[dict[str, str], dict[str, list[str]]]:
+        """The names of these brands, and of these categories from the root down to each; without those that the store does not list."""
+        names, paths = self._brands.known, {id: self._path(id) for id in categories}
+        return {id: names[id] for id in brands if id in names}, {id: path for id, path in paths.items() if path}
 
-    def path(self, id: str) -> list[str]:
-        """The names from the root down to this category; empty where the store does not list it."""
+    def _path(self, id: str) -> list[str]:
         names: list[str] = []
         above: set[str] = set()
         while id not in above and (category := self._categories.known.get(id)):

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from bigcommerce.client import Answer, StoreApi
 from bigcommerce.orders import has_lines
@@ -11,6 +12,8 @@ from schemas.failures import Undecodable
 
 IDS_PER_CALL_MAX = 250  # BigCommerce's largest page; as many ids make an address of about 3 kB
 PRODUCTS_PER_CALL_MAX = 50  # each comes with all its variants, some hundreds at most: a larger page would take seconds
+CUSTOMER_PARAMS = {"include": "addresses,attributes,formfields"}
+PRODUCT_PARAMS = {"include": "variants,primary_image"}
 ORDER_PARAMS = {"include": "consignments.line_items", "consignment_structure": "object"}
 
 
@@ -60,10 +63,8 @@ async def read_customers(api: StoreApi, ids: list[str]) -> Read:
     An id that is not in `found` was not there. Raises AccessLost, Reject; Undecodable: the answer as a whole cannot be read.
     Source: docs/facts/bigcommerce.md 2.3 · example: tests/examples/bigcommerce/rest/customers_v3_page.json
     """
-    read = await _read_list(api, "customers", "/v3/customers", ids, {"include": "addresses,attributes,formfields"})
-    found = await _with_all(api, read.found, "addresses", "address_count", "customers/addresses")
-    found = await _with_all(api, found, "attributes", "attribute_count", "customers/attribute-values")
-    return Read(found, read.unnamed, read.read_at_ms)
+    read = await _read_list(api, "customers", "/v3/customers", ids, CUSTOMER_PARAMS)
+    return replace(read, found=await whole_customers(api, read.found))
 
 
 async def read_subscribers(api: StoreApi, ids: list[str]) -> Read:
@@ -79,7 +80,7 @@ async def read_products(api: StoreApi, ids: list[str]) -> Read:
 
     Source: docs/facts/bigcommerce.md 2.7 · example: tests/examples/bigcommerce/rest/product_v3_one.json
     """
-    return await _read_list(api, "products", "/v3/catalog/products", ids, {"include": "variants,primary_image"})
+    return await _read_list(api, "products", "/v3/catalog/products", ids, PRODUCT_PARAMS)
 
 
 async def read_cart(api: StoreApi, id: str) -> Read:
@@ -88,7 +89,7 @@ async def read_cart(api: StoreApi, id: str) -> Read:
     Source: docs/facts/bigcommerce.md 2.6 · example: tests/examples/bigcommerce/rest/cart_v3_after_item_delete.json
     """
     answer = await api.get("carts", f"/v3/carts/{id}", may_be_missing=True)
-    raws = [] if answer.status == 404 else [_decode(answer, _OneV3).data]
+    raws = [] if answer.status == 404 else [decode_answer(answer, _OneV3).data]
     return _by_id(raws, {id}, answer.read_at_ms)
 
 
@@ -98,8 +99,9 @@ async def read_order(api: StoreApi, id: str) -> Read:
     Source: docs/facts/bigcommerce.md 2.5 · example: tests/examples/bigcommerce/rest/orders_v2_one.json
     """
     answer = await api.get("orders/one", f"/v2/orders/{id}", ORDER_PARAMS, may_be_missing=True)
-    raws = [] if answer.status != 200 else [_decode(answer, msgspec.Raw)]
-    return await _with_lines(api, _by_id(raws, {id}, answer.read_at_ms))
+    raws = [] if answer.status != 200 else [decode_answer(answer, msgspec.Raw)]
+    read = _by_id(raws, {id}, answer.read_at_ms)
+    return replace(read, found=await whole_orders(api, read.found))
 
 
 async def read_orders(api: StoreApi, ids: list[str], *, incomplete: bool = False) -> Read:
@@ -111,11 +113,11 @@ async def read_orders(api: StoreApi, ids: list[str], *, incomplete: bool = False
     numbers = sorted(map(int, ids))
     params = ORDER_PARAMS | {"min_id": str(numbers[0]), "max_id": str(numbers[-1]), "limit": str(IDS_PER_CALL_MAX)}
     answer = await api.get("orders/range", "/v2/orders", params | {"status_id": "0"} if incomplete else params)
-    raws = [] if answer.status == 204 else _decode(answer, list[msgspec.Raw])
+    raws = [] if answer.status == 204 else decode_answer(answer, list[msgspec.Raw])
     every = map(str, range(numbers[0], numbers[-1] + 1))
     read = _by_id(raws, every, answer.read_at_ms)
     wanted = {id: read.found[id] for id in ids if id in read.found}
-    return await _with_lines(api, Read(wanted, read.unnamed, read.read_at_ms))
+    return replace(read, found=await whole_orders(api, wanted))
 
 
 async def read_attribute_names(api: StoreApi) -> dict[str, str]:
@@ -148,6 +150,17 @@ async def read_categories(api: StoreApi) -> dict[str, Category]:
         for row in rows
         if isinstance(row, dict) and isinstance(name := row.get("name"), str)
     }
+
+
+async def whole_customers(api: StoreApi, found: dict[str, bytes]) -> dict[str, bytes]:
+    """Customers of a list by id, with all their addresses and attributes: one call more for each of the two that some have too many of."""
+    found = await _with_all(api, found, "addresses", "address_count", "customers/addresses")
+    return await _with_all(api, found, "attributes", "attribute_count", "customers/attribute-values")
+
+
+async def whole_orders(api: StoreApi, found: dict[str, bytes]) -> dict[str, bytes]:
+    """Orders of a list by id; those that came without their lines have them as lists `products` and `shipping_addresses`."""
+    return {id: body if _has_lines(body) else await _add_lines(api, id, body) for id, body in found.items()}
 
 
 async def _with_all(api: StoreApi, found: dict[str, bytes], name: str, count: str, endpoint: str) -> dict[str, bytes]:
@@ -189,31 +202,30 @@ async def _read_pages(api: StoreApi, endpoint: str, path: str, params: dict[str,
     while page < pages:  # more than one where BigCommerce gives smaller pages than we ask for: what is left out is not gone
         page += 1
         answer = await api.get(endpoint, path, params | {"limit": str(IDS_PER_CALL_MAX)} | ({"page": str(page)} if page > 1 else {}))
-        part = _decode(answer, _ListV3)
+        part = decode_answer(answer, _ListV3)
         raws += part.data
         read_at_ms = read_at_ms or answer.read_at_ms
         pages = part.meta.pagination.total_pages if part.data else 0  # an empty page is the last one, whatever the total says
     return raws, read_at_ms
 
 
+def id_of(raw: bytes | msgspec.Raw) -> str:
+    """The id of an entity, "" where none can be read."""
+    try:
+        return str(msgspec.json.decode(raw, type=_Named).id)
+    except (msgspec.DecodeError, ValueError):
+        return ""
+
+
 def _by_id(raws: list[msgspec.Raw], ids: Iterable[str], read_at_ms: int) -> Read:
     asked, found, unnamed = set(ids), {}, 0
     for raw in raws:
-        try:
-            id = str(msgspec.json.decode(raw, type=_Named).id)
-        except (msgspec.DecodeError, ValueError):
-            id = ""
+        id = id_of(raw)
         if id in asked:
             found[id] = bytes(raw)
         else:
             unnamed += 1
     return Read(found, unnamed, read_at_ms)
-
-
-async def _with_lines(api: StoreApi, read: Read) -> Read:
-    """Orders that came without their lines have them as lists `products` and `shipping_addresses`."""
-    whole = {id: body if _has_lines(body) else await _add_lines(api, id, body) for id, body in read.found.items()}
-    return Read(whole, read.unnamed, read.read_at_ms)
 
 
 def _has_lines(body: bytes) -> bool:
@@ -233,7 +245,7 @@ async def _add_lines(api: StoreApi, id: str, body: bytes) -> bytes:
         while more:
             params = {"limit": str(IDS_PER_CALL_MAX), "page": str(page)}
             answer = await api.get(f"orders/{name}", f"/v2/orders/{id}/{name}", params, may_be_missing=True)
-            listed = _decode(answer, list[msgspec.Raw]) if answer.status == 200 else []
+            listed = decode_answer(answer, list[msgspec.Raw]) if answer.status == 200 else []
             rows += listed
             page, more = page + 1, len(listed) == IDS_PER_CALL_MAX
     return _with(body, **lists)
@@ -246,7 +258,8 @@ def _json(raw: bytes | msgspec.Raw) -> Any:
         return None
 
 
-def _decode(answer: Answer, shape: Any) -> Any:
+def decode_answer(answer: Answer, shape: Any) -> Any:
+    """The answer's body as `shape`. Raises Undecodable."""
     try:
         return msgspec.json.decode(answer.body, type=shape)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:

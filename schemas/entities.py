@@ -94,13 +94,21 @@ class ProductGone(EntityGone, frozen=True, kw_only=True):
 
 
 class Page(Message, frozen=True, kw_only=True):
-    """One page of a listing as received; one too large for a record comes in several parts."""
+    """One page of a listing as received; one too large for a record comes in several parts. Key `{s}/{resource}/{run}/{page}`.
+
+    An entity that is not in it says nothing of that entity.
+    """
 
     name: ClassVar[str] = "page"
     store: str
-    resource: str
+    resource: str  # customer, subscriber, order, product
     run: str
     page: int
     part: int = 0
     parts: int = 1
-    body: str
+    read_at_ms: int
+    body: msgspec.Raw  # a JSON array of whole entities as BigCommerce gave them
+    attribute_names: dict[str, str] = {}  # of customers: as CustomerState has them
+    brand_names: dict[str, str] = {}  # of products: brand id to its name
+    category_paths: dict[str, list[str]] = {}  # of products: as ProductState has them
+    left_out: list[str] = []  # ids of entities of the page that are too large for a record

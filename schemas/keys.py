@@ -39,6 +39,11 @@ def entity_key(store: str, id: str) -> str:
     return f"{store}/{id}"
 
 
+def page_key(store: str, resource: str, run: str, page: int) -> str:
+    """`{s}/{resource}/{run}/{page}`: key of `bigcommerce.pages`, the same for all parts of a page."""
+    return f"{store}/{resource}/{run}/{page}"
+
+
 def changelog(group: str, table: str) -> str:
     """The topic that holds the rows of a table, by their keys."""
     return f"{group}-{table}-changelog"

@@ -102,7 +102,7 @@ TOPICS = (
 
 # Which topics each stage's consumer group reads; the group is `{prefix}cartstream-{stage}`.
 STAGES = {
-    "fetch": (WEBHOOKS,),
+    "fetch": (WEBHOOKS, PAGES),
     "resolve": (CHECKOUTS, ACCOUNTS, SUBSCRIBERS, PRODUCTS, PEOPLE),
     "deliver": (COMMANDS, CATALOG),
 }

@@ -36,6 +36,7 @@ def rfc2822(at_ms: int) -> str:
 
 
 @lru_cache(maxsize=1 << 17)  # a listing compares every row
+@lru_cache(maxsize=100_000)
 def seconds_of(when: str) -> float:
     """A filter's or a body's time, ISO 8601 or RFC 2822, UTC where it names no zone, as Unix seconds. Raises ValueError."""
     try:

@@ -1,6 +1,7 @@
 """V2: orders, store information, time. Bare bodies; 204 where a list is empty (docs/facts/bigcommerce.md 2.5, 2.8)."""
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -11,23 +12,21 @@ from simulators.bigcommerce.order_body import STATUSES, shipping_addresses
 
 Body = dict[str, Any]
 INCOMPLETE = 0
-IDS_LOOKED_UP_MAX = 1000
-"""Up to so many ids a range is looked up; a wider one is found by looking through all orders."""
 NOT_FOUND = "The requested resource was not found."
 SORTS = ("id", "customer_id", "date_created", "date_modified", "status_id", "channel_id", "external_id")
 
 
 def list_orders(call: Call) -> Answer:
     page, limit = call.page()
-    found = [(_order(seen), seen) for seen in _matching(call)]
     key, _, way = call.query.get("sort", "id:asc").partition(":")
     if key not in SORTS or way not in ("", "asc", "desc"):
         raise ApiError(400, "The field 'sort' is invalid.")
+    found = _matching(call, newest_first=way == "desc")
     if key.startswith("date_"):
-        found.sort(key=lambda pair: (_time(pair[0], key), pair[0].get("id", 0)), reverse=way == "desc")
-    elif (key, way) != ("id", "asc"):
-        found.sort(key=lambda pair: (pair[0].get(key) or 0, pair[0].get("id", 0)), reverse=way == "desc")
-    rows = [_shown(call, seen) for _, seen in found[(page - 1) * limit : page * limit]]
+        found = iter(sorted(found, key=lambda seen: _time(_order(seen), key), reverse=way == "desc"))
+    elif key != "id":
+        found = iter(sorted(found, key=lambda seen: _order(seen).get(key) or 0, reverse=way == "desc"))
+    rows = [_shown(call, seen) for seen in itertools.islice(found, (page - 1) * limit, page * limit)]
     return (200, rows) if rows else (204, None)
 
 
@@ -130,15 +129,13 @@ def get_store(call: Call) -> Answer:
 Check = Callable[[Body], bool]
 
 
-def _matching(call: Call) -> list[Body | bytes]:
+def _matching(call: Call, *, newest_first: bool = False) -> Iterator[Body | bytes]:
     """Orders that the filters let through, by id. A raw body that is no object passes by its id alone."""
-    low, high, checks = call.integer("min_id", 0) or 0, call.integer("max_id"), _checks(call)
-    if high is not None and high - low < IDS_LOOKED_UP_MAX:
-        seen = (call.shop.find("order", order_id) for order_id in range(low, high + 1))
-    else:
-        seen = (body for order_id, body in call.shop.all("order") if low <= int(order_id) and (high is None or int(order_id) <= high))
-    orders = ((_order(body), body) for body in seen if body is not None)
-    return [body for order, body in orders if not order or all(check(order) for check in checks)]
+    low, high, checks = call.integer("min_id"), call.integer("max_id"), _checks(call)
+    for _, seen in call.shop.all("order", low, high, newest_first=newest_first):
+        order = _order(seen)
+        if not order or all(check(order) for check in checks):
+            yield seen
 
 
 def _checks(call: Call) -> list[Check]:

@@ -31,13 +31,7 @@ def list_customers(call: Call) -> Answer:
     elif key:
         raise ApiError(422, "Invalid sort", {"sort": "unknown"})
     hidden = {key for word, key in INCLUDES.items() if word not in call.includes()}
-    return page_of(call, [_cut(seen) for _, _, seen in rows], cursors=None if key else ids, hidden=hidden)
-
-
-def _cut(seen: Body | bytes) -> Body | bytes:
-    if isinstance(seen, bytes):
-        return seen
-    return {**seen, "addresses": seen["addresses"][-EMBEDDED_MAX:], "attributes": seen["attributes"][-EMBEDDED_MAX:]}
+    return page_of(call, [seen for _, _, seen in rows], cursors=None if key else ids, hidden=hidden, cut=("addresses", "attributes"))
 
 
 def list_attributes(call: Call) -> Answer:
@@ -140,6 +134,11 @@ Check = Callable[[Body], bool]
 
 def matching(call: Call, kind: str, checks: list[Check]) -> list[tuple[int | str, Body, Body | bytes]]:
     """(id, fields to filter and sort by, what to show), by id. A raw body that is no object passes by its id alone."""
+    filters = sorted((name, value) for name, value in call.query.items() if name not in ("page", "after", "limit"))
+    return list(call.shop.listed((kind, *filters), lambda: _looked_up(call, kind, checks)))
+
+
+def _looked_up(call: Call, kind: str, checks: list[Check]) -> list[tuple[int | str, Body, Body | bytes]]:
     ids = call.ints("id:in")
     if ids is None and "id" in call.query:
         ids = call.ints("id")
@@ -201,9 +200,18 @@ def _time(row: Body, name: str) -> float:
 
 
 def page_of(
-    call: Call, rows: list[Any], *, cursors: list[int | str] | None = None, hidden: Collection[str] = (), limit_max: int | None = None
+    call: Call,
+    rows: list[Any],
+    *,
+    cursors: list[int | str] | None = None,
+    hidden: Collection[str] = (),
+    cut: Collection[str] = (),
+    limit_max: int | None = None,
 ) -> Answer:
-    """A page of `rows` without their `hidden` keys; with their ids in `cursors` also by `after`, the id that the page before ended with."""
+    """A page of `rows` without their `hidden` keys, and EMBEDDED_MAX items of their lists `cut`.
+
+    With their ids in `cursors` also by `after`, the id that the page before ended with.
+    """
     page, limit = call.page()
     limit = min(limit, limit_max or limit)
     total = len(rows)
@@ -211,7 +219,7 @@ def page_of(
     by_cursor = cursors is not None and "after" in call.query
     if cursors is not None and by_cursor:  # then the page is ignored
         first, page = bisect.bisect_right(cursors, _position(call.query["after"])), 1
-    rows = [_shown(row, hidden) for row in rows[first : first + limit]]
+    rows = [_shown(row, hidden, cut) for row in rows[first : first + limit]]
     pages = math.ceil(total / limit)
     links = {"current": _link(call, page=page)}
     if page > 1:
@@ -228,10 +236,12 @@ def page_of(
     return 200, {"data": rows, "meta": meta}
 
 
-def _shown(row: Any, hidden: Collection[str]) -> Any:
+def _shown(row: Any, hidden: Collection[str], cut: Collection[str]) -> Any:
     if isinstance(row, bytes):
         return orjson.Fragment(row)
-    return {key: value for key, value in row.items() if key not in hidden} if hidden else row
+    if not hidden and not cut:
+        return row
+    return {key: value[-EMBEDDED_MAX:] if key in cut else value for key, value in row.items() if key not in hidden}
 
 
 def _link(call: Call, **changes: Any) -> str:

@@ -1,6 +1,7 @@
 """One store's shop: all that it holds and ever held, and what reads see of it. What happens to it stands in customers, carts,
 orders and products."""
 
+import bisect
 import random
 import time
 import uuid
@@ -74,6 +75,8 @@ class Entity:
 
     def seen(self, now: float) -> Body | None:
         """The newest state that reads see at `now`."""
+        if self.states and self.states[-1].seen_from <= now:
+            return self.states[-1].body
         return next((state.body for state in reversed(self.states) if state.seen_from <= now), None)
 
 
@@ -83,12 +86,15 @@ class Shop:
     def __init__(self, store: Store, knobs: Knobs, clock: Callable[[], int], fire: Fire, seed: int) -> None:
         self.store, self.clock = store, clock
         self.entities: dict[str, dict[int | str, Entity]] = {kind: {} for kind in KINDS}
+        self._ids: dict[str, list[Any]] = {kind: [] for kind in KINDS}  # in the order of listings: rising, carts as they came
         self.carts: dict[str, Cart] = {}
         self.attribute_ids: dict[str, int] = {}
         self.address_owners: dict[int, int] = {}
         self.variant_owners: dict[int, int] = {}
         self._emails: dict[str, dict[str, int | str]] = {"customer": {}, "subscriber": {}}
         self._last_ids = dict.fromkeys((*KINDS, "address", "variant", "sku", "image", "option"), 0) | {"order": 100}
+        self._lists: dict[Any, list[Any]] = {}
+        self._all_seen_from = 0.0
         self._knobs, self._fire, self._random = knobs, fire, random.Random(f"{seed}/{store.hash}")
 
     def find(self, kind: str, entity_id: int | str) -> Body | bytes | None:
@@ -96,20 +102,33 @@ class Shop:
         entity = self.entities[kind].get(entity_id)
         return None if entity is None else entity.raw or entity.seen(time.monotonic())
 
-    def all(self, kind: str) -> Iterator[tuple[int | str, Body | bytes]]:
-        """What reads see now of all entities, by id."""
-        now = time.monotonic()
-        for entity in self.entities[kind].values():
+    def all(
+        self, kind: str, low: int | None = None, high: int | None = None, *, newest_first: bool = False
+    ) -> Iterator[tuple[int | str, Body | bytes]]:
+        """What reads see now of all entities, by id; those from `low` to `high` where these are given."""
+        now, ids, table = time.monotonic(), self._ids[kind], self.entities[kind]
+        begin = 0 if low is None else bisect.bisect_left(ids, low)
+        end = len(ids) if high is None else bisect.bisect_right(ids, high)
+        for at in range(end - 1, begin - 1, -1) if newest_first else range(begin, end):
+            entity = table[ids[at]]
             if (seen := entity.raw or entity.seen(now)) is not None:
                 yield entity.id, seen
 
+    def listed(self, key: Any, make: Callable[[], list[Any]]) -> list[Any]:
+        """What `make` gives, kept until the shop changes: pages of a long listing need not look through all of it each."""
+        if key in self._lists:
+            return self._lists[key]
+        rows = make()
+        if self._all_seen_from <= time.monotonic():
+            self._lists[key] = rows
+        return rows
+
     def set_raw(self, kind: str, entity_id: int | str, raw: bytes | None) -> None:
         """Reads see `raw` from now on, or, with None, the entity itself again."""
-        table = self.entities[kind]
-        table.setdefault(entity_id, Entity(entity_id)).raw = raw
+        self._entity(kind, entity_id).raw = raw
         if isinstance(entity_id, int):  # listings go by id; new ids come after it
             self._last_ids[kind] = max(self._last_ids[kind], entity_id)
-            self.entities[kind] = {key: table[key] for key in sorted(table)}
+            self._ids[kind].sort()
 
     def live(self, kind: str, entity_id: int | str) -> Body:
         """The entity as it is, whatever reads see. Raises Refused where it is not, or not any more."""
@@ -120,14 +139,25 @@ class Shop:
 
     def put(self, kind: str, entity_id: int | str, body: Body | None) -> None:
         """The entity is `body` from now on; None deletes it."""
-        entity = self.entities[kind].setdefault(entity_id, Entity(entity_id))
+        entity = self._entity(kind, entity_id)
         if (emails := self._emails.get(kind)) is not None:
             if entity.body:
                 emails.pop(entity.body["email"].lower(), None)
             if body:
                 emails[body["email"].lower()] = entity_id
         lag_s = self._random.random() * self._knobs.read_lag_ms / 1000
-        entity.states.append(State(self.clock(), time.monotonic() + lag_s if lag_s else 0.0, body))
+        seen_from = time.monotonic() + lag_s if lag_s else 0.0
+        self._all_seen_from = max(self._all_seen_from, seen_from)
+        entity.states.append(State(self.clock(), seen_from, body))
+
+    def _entity(self, kind: str, entity_id: int | str) -> Entity:
+        """Made where there is none; it is about to change."""
+        self._lists.clear()
+        table = self.entities[kind]
+        if entity_id not in table:
+            table[entity_id] = Entity(entity_id)
+            self._ids[kind].append(entity_id)
+        return table[entity_id]
 
     def next_id(self, kind: str) -> int:
         self._last_ids[kind] += 1

@@ -1,4 +1,4 @@
-"""The fetch process: the records of `bigcommerce.webhooks` go to their stores, and each store reads by itself."""
+"""The fetch process: the records of `bigcommerce.webhooks` go to their stores, and each store reads by itself; beside it, pages."""
 
 import asyncio
 import contextlib
@@ -16,9 +16,11 @@ from schemas.directory import Directory
 from schemas.failures import Undecodable
 from schemas.records import Decoder, origin_of
 from schemas.settings import Settings
-from schemas.topics import STAGES, WEBHOOKS, group
+from schemas.topics import PAGES, WEBHOOKS, group
 from streams.consumer import BatchConsumer, started
+from streams.fetch import pages
 from streams.fetch.metrics import HELD, RECORDS
+from streams.fetch.pages import Pages
 from streams.fetch.rules.queue import Claim
 from streams.fetch.rules.route import RESOURCES, Look, Nowhere, Told, route
 from streams.fetch.store import StoreFetch
@@ -47,15 +49,24 @@ class Fetch:
         self._settings = settings
         self._directory = Directory(settings)
         options, prefix = kafka_options(settings), settings.topic_prefix
+        self._pages = Pages(self._directory)
+        member = member_name(settings, slot)
+        shared: Any = {"options": options, "group": group(prefix, "fetch"), "session_timeout_s": session_timeout_s}
         self._consumer = BatchConsumer(
-            options=options,
-            group=group(prefix, "fetch"),
-            topics=[prefix + topic.name for topic in STAGES["fetch"]],
-            member=member_name(settings, slot),
-            session_timeout_s=session_timeout_s,
+            **shared,
+            topics=[prefix + WEBHOOKS.name],
+            member=member,
             in_flight_max=IN_FLIGHT_MAX,
             on_revoked=self._forget,
             on_lost=self._lost,
+        )
+        self._page_consumer = BatchConsumer(
+            **shared,
+            topics=[prefix + PAGES.name],
+            member=f"{member}-pages",
+            in_flight_max=pages.IN_FLIGHT_MAX,
+            on_revoked=self._pages.forget,
+            on_lost=self._pages.lost,
         )
         self._options = options
         self._decoder = Decoder(WEBHOOKS.messages)
@@ -67,13 +78,18 @@ class Fetch:
             await self._directory.start()
             stack.push_async_callback(self._directory.stop)
             self._bigcommerce = await stack.enter_async_context(BigCommerce(self._settings.bigcommerce_api))
-            sender = producer(self._options)
-            stack.push_async_callback(sender.stop)
-            await started(sender)
-            self._writer = Writer(sender, self._settings.topic_prefix, self._consumer.fenced)
-            await started(self._consumer)
-            stack.push_async_callback(self._consumer.stop)
+            self._writer = await self._start_writer(stack, self._consumer)
+            self._page_writer = await self._start_writer(stack, self._page_consumer)
+            for consumer in (self._consumer, self._page_consumer):
+                await started(consumer)
+                stack.push_async_callback(consumer.stop)
             return await self._work_until_told()
+
+    async def _start_writer(self, stack: contextlib.AsyncExitStack, consumer: BatchConsumer) -> Writer:
+        sender = producer(self._options)
+        stack.push_async_callback(sender.stop)
+        await started(sender)
+        return Writer(sender, self._settings.topic_prefix, consumer.fenced)
 
     async def _work_until_told(self) -> int:
         loop = asyncio.get_running_loop()
@@ -95,6 +111,7 @@ class Fetch:
 
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as self._tasks:
+            self._start(self._pages.run(self._page_consumer, self._page_writer))
             while True:
                 for record in await self._consumer.take(TAKE_S):
                     await self._route(record)

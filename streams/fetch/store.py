@@ -4,12 +4,11 @@ written when their account is, where it was not read lately."""
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, TypeVar
 
 import structlog
-from msgspec.structs import replace
 
 from bigcommerce.attributes import AttributeNames
 from bigcommerce.catalog_names import CatalogNames
@@ -26,7 +25,6 @@ from bigcommerce.reads import (
     read_subscribers,
 )
 from schemas.directory import Directory
-from schemas.entities import CustomerState, ProductState
 from schemas.failures import AccessLost, Reject, Undecodable
 from schemas.keys import store_hash, webhook_key
 from schemas.records import Origin
@@ -36,7 +34,7 @@ from streams.fetch.metrics import RECORDS, WRITTEN
 from streams.fetch.rules.plan import plan_calls
 from streams.fetch.rules.queue import Claim, Entry, Queue
 from streams.fetch.rules.route import RESOURCES, Look, Told
-from streams.fetch.rules.state import Made, make_gone, make_state
+from streams.fetch.rules.state import Made, make_gone, make_state, with_names
 from streams.fetch.writer import Writer
 
 log = structlog.get_logger()
@@ -309,12 +307,12 @@ class StoreFetch:
         return [(entry, self._named(what, unreadable)) for entry, what in made]
 
     def _named(self, made: Made | Reject, unreadable: Reject | None) -> Made | Reject:
-        match made:
-            case Made(state=CustomerState()):
-                return _with_attributes(made, self._names.known, unreadable)
-            case Made(state=ProductState()):
-                return _with_catalog_names(made, self._catalog_names, unreadable)
-        return made
+        if isinstance(made, Reject):
+            return made
+        attributes, brands, paths = self._names.known, *self._catalog_names.of(made.brands, made.categories)
+        if unreadable and not (made.attributes <= attributes.keys() and made.brands <= brands.keys() and made.categories <= paths.keys()):
+            return unreadable
+        return with_names(made, attributes, brands, paths)
 
     async def _put(self, topic: Any, key: str, message: Any, origin: Origin) -> asyncio.Future[Any]:
         sent = await self._writer.put(topic, key, message, origin)
@@ -338,21 +336,6 @@ def _make(store: str, resource: str, id: str, read: Read) -> Made | Reject:
         return make_state(store, resource, id, read.found[id], read.read_at_ms)
     except Undecodable as error:
         return error
-
-
-def _with_attributes(made: Made, known: Mapping[str, str], unreadable: Reject | None) -> Made | Reject:
-    names = {id: known[id] for id in made.attributes if id in known}
-    if unreadable and len(names) < len(made.attributes):
-        return unreadable
-    return replace(made, state=replace(made.state, attribute_names=names))
-
-
-def _with_catalog_names(made: Made, known: CatalogNames, unreadable: Reject | None) -> Made | Reject:
-    brand = next((known.brand(id) for id in made.brands), None)
-    paths = {id: path for id in sorted(made.categories) if (path := known.path(id))}
-    if unreadable and (len(paths) < len(made.categories) or (made.brands and brand is None)):
-        return unreadable
-    return replace(made, state=replace(made.state, brand_name=brand, category_paths=paths))
 
 
 async def _when_readable(call: Callable[[], Awaitable[T]], tries: int = UNREADABLE_TRIES) -> T:

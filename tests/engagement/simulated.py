@@ -49,6 +49,12 @@ class Project:
         [found] = [one["items"] for one in self.catalogs() if one["name"] == catalog] or [{}]
         return found
 
+    def delete_catalog(self, id: str) -> None:
+        """Somebody else did."""
+        auth = (self.store.api_key_id, self.store.api_secret)
+        url = f"{self.url}/data/v2/projects/{self.store.project}/catalogs/{id}"
+        assert httpx.delete(url, auth=auth, timeout=20).status_code == 200
+
     def events(self) -> list[dict[str, Any]]:
         return [event for profile in self.profiles() for event in profile["events"]]
 

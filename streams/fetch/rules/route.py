@@ -52,7 +52,7 @@ def route(message: Message) -> Look | Told | Nowhere:
     assert isinstance(message, LookAt | WebhookReceived)
     if message.resource not in RESOURCES:
         return Nowhere(message.resource)
-    if not (_cart_id if message.resource == "cart" else _number).fullmatch(message.id):
+    if not is_id(message.resource, message.id):
         raise Undecodable(f"no id of a {message.resource}", "id")
     if isinstance(message, LookAt):
         return Look(message.resource, message.id, until_ms=message.at_ms, changed_ms=0, anew=message.anew)
@@ -61,6 +61,11 @@ def route(message: Message) -> Look | Told | Nowhere:
     if webhook.deleted or webhook.converted_order_id is not None:
         return _told(message, webhook, at_ms)
     return Look(message.resource, message.id, until_ms=at_ms + SETTLED_MS, changed_ms=at_ms - STAMP_MS if _modifies(webhook) else 0)
+
+
+def is_id(resource: str, id: str) -> bool:
+    """Whether an entity of that kind can have it."""
+    return bool((_cart_id if resource == "cart" else _number).fullmatch(id))
 
 
 def _modifies(webhook: Webhook) -> bool:

@@ -1,8 +1,9 @@
 """From an entity's body to the record that fetch writes of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from bigcommerce.carts import parse_cart
 from bigcommerce.customers import parse_customer
@@ -57,6 +58,19 @@ def make_gone(store: str, resource: str, id: str, at_ms: int, read_at_ms: int) -
         case "product":
             return PRODUCTS, entity_key(store, id), ProductGone(store=store, id=id, told=False, at_ms=at_ms, read_at_ms=read_at_ms)
     return None
+
+
+def with_names(made: Made, attributes: Mapping[str, str], brands: Mapping[str, str], category_paths: Mapping[str, list[str]]) -> Made:
+    """A customer with the names of its attributes, a product with those of its brand and categories, as far as they have one."""
+    match made.state:
+        case CustomerState():
+            names = {id: attributes[id] for id in made.attributes if id in attributes}
+            return replace(made, state=replace(made.state, attribute_names=names))
+        case ProductState():
+            brand = next((brands[id] for id in made.brands if id in brands), None)
+            paths = {id: category_paths[id] for id in sorted(made.categories) if id in category_paths}
+            return replace(made, state=replace(made.state, brand_name=brand, category_paths=paths))
+    return made
 
 
 def _customer(store: str, id: str, body: bytes, read_at_ms: int) -> Made:

@@ -352,3 +352,61 @@ def test_answers_and_entities_bear_the_simulators_clock(shop):
     assert at.timestamp() < datetime.now(UTC).timestamp() - 399 * 86_400
     assert answer.json()["data"][0]["date_created"].startswith(at.strftime("%Y-%m-%d"))
     assert shop.get("/v2/time").json()["time"] == pytest.approx(at.timestamp(), abs=60)
+
+
+# long listings
+
+
+@pytest.mark.parametrize("kind", ["customer", "subscriber"])
+def test_a_listing_shows_each_change_at_once(shop, kind):
+    path = "/v3/customers" if kind == "customer" else "/v3/customers/subscribers"
+    made = shop.act(*({"action": f"create_{kind}", "email": f"{number}@example.com"} for number in range(3)))
+    for _ in range(2):
+        assert len(shop.data(path)) == 3
+    shop.act({"action": f"update_{kind}", "id": made[1]["id"], "fields": {"first_name": "Jane"}})
+    assert [row["first_name"] for row in shop.data(path)] == ["", "Jane", ""]
+    shop.act({"action": f"delete_{kind}", "id": made[0]["id"]})
+    assert [row["id"] for row in shop.data(path)] == [made[1]["id"], made[2]["id"]]
+    shop.raw(kind, made[2]["id"], b'{"id": 3, "first_name": "raw"}')
+    assert [row["first_name"] for row in shop.data(path)] == ["Jane", "raw"]
+
+
+def test_a_listing_shows_a_change_that_reads_see_late(shop):
+    [made] = shop.act({"action": "create_subscriber", "email": "a@example.com"})
+    shop.knobs(read_lag_ms=300)
+    shop.act({"action": "update_subscriber", "id": made["id"], "fields": {"first_name": "Jane"}})
+    shop.until(lambda: shop.data("/v3/customers/subscribers")[0]["first_name"] == "Jane", "the change was seen")
+
+
+def test_a_cursor_goes_through_what_filters_let_through(shop):
+    shop.knobs(clock_offset_ms=-DAY_MS)
+    shop.act(*({"action": "create_customer", "email": f"old{number}@example.com"} for number in range(3)))
+    shop.knobs(clock_offset_ms=0)
+    ids = [made["id"] for made in shop.act(*({"action": "create_customer", "email": f"{number}@example.com"} for number in range(5)))]
+    since = datetime.fromtimestamp(datetime.now(UTC).timestamp() - 3600, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    found, after = [], None
+    while True:
+        answer = shop.get("/v3/customers", limit=2, **{"date_created:min": since}, **({"after": after} if after else {})).json()
+        if not answer["data"]:
+            break
+        found += [customer["id"] for customer in answer["data"]]
+        after = answer["meta"]["cursor_pagination"]["end_cursor"]
+    assert found == ids
+    assert answer["meta"]["pagination"]["total"] == 5
+
+
+def test_orders_are_listed_from_either_end_and_counted_by_their_change(shop):
+    shop.knobs(clock_offset_ms=-DAY_MS)
+    old = place(shop)
+    shop.knobs(clock_offset_ms=0)
+    first, second, third = place(shop), place(shop), place(shop)
+    since = datetime.fromtimestamp(datetime.now(UTC).timestamp() - 3600, UTC).strftime("%a, %d %b %Y %H:%M:%S +0000")
+
+    def ids(**params):
+        return [order["id"] for order in shop.get("/v2/orders", **params).json()]
+
+    assert ids(sort="id:desc", max_id=second) == [second, first, old]
+    assert ids(sort="id:asc", min_id=first, limit=2, page=2) == [third]
+    assert ids(sort="id:desc", min_date_modified=since) == [third, second, first]
+    assert shop.get("/v2/orders/count", min_date_modified=since).json()["count"] == 3
+    assert shop.get("/v2/orders").headers["x-rate-limit-requests-quota"] == "1000"

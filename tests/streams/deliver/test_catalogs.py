@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from engagement.catalogs import FIELDS
@@ -130,3 +131,24 @@ async def test_an_undecodable_write_is_a_dead_letter(world: World, project: Proj
         await world.all_written()
     assert project.items() == {"a": {"title": "A"}}
     assert [letter.value for letter in await world.dead_letters()] == [b'{"store": 1}']
+
+
+async def test_what_a_removed_store_has_left_becomes_dead_letters_where_its_key_is_not_accepted(world: World, project: Project) -> None:
+    project.settle(denied=("catalogs.get", "catalogs.write"))
+    await world.add(msgspec.structs.replace(project.store, removed=True))
+    await world.write(write("a", title="A"), write("b", "variants", title="B"))
+    async with world.delivering():
+        await world.all_written()
+    assert {letter.reason.partition(";")[0] for letter in await world.dead_letters()} == {"the store was removed"}
+
+
+async def test_a_catalog_that_somebody_deleted_is_made_again(world: World, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.deliver.catalogs.ACCESS_S", 0.5)
+    async with world.delivering():
+        await world.write(write("a", title="A"))
+        await world.all_written()
+        [gone] = [catalog["id"] for catalog in project.catalogs() if catalog["name"] == "products"]
+        project.delete_catalog(gone)
+        await world.write(write("b", title="B"))
+        await world.all_written()
+    assert project.items() == {"b": {"title": "B"}}

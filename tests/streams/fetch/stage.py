@@ -18,11 +18,12 @@ from pydantic import SecretStr
 
 from bigcommerce.webhooks import parse_webhook
 from ops.topics import create_topics
-from schemas.keys import webhook_key
+from schemas.entities import Page
+from schemas.keys import page_key, webhook_key
 from schemas.records import Decoder, Message, Origin, encode, headers_of
 from schemas.settings import Settings
 from schemas.stores import Seal, Store
-from schemas.topics import ACCOUNTS, CHECKOUTS, DEAD_LETTERS, PRODUCTS, STORES, SUBSCRIBERS, WEBHOOKS, Topic, group
+from schemas.topics import ACCOUNTS, CHECKOUTS, DEAD_LETTERS, PAGES, PRODUCTS, STAGES, STORES, SUBSCRIBERS, WEBHOOKS, Topic, group
 from schemas.webhooks import WebhookReceived
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -156,6 +157,10 @@ class Stage:
         answer = await self.http.post(f"/stores/{HASH}/v3/hooks", json=body, headers={"x-auth-token": TOKEN})
         answer.raise_for_status()
 
+    async def pages(self, *pages: Page) -> None:
+        """As backfill writes them."""
+        await asyncio.gather(*(self._send(PAGES, page_key(page.store, page.resource, page.run, page.page), page) for page in pages))
+
     async def _write(self, topic: Topic, key: str, message: Message) -> None:
         await self._send(topic, key, message)
 
@@ -164,8 +169,8 @@ class Stage:
         name = self.settings.topic_prefix + topic.name
         return await self._producer.send_and_wait(name, encode(message), key.encode(), headers=list(headers))
 
-    async def write_raw(self, value: bytes, headers: Iterable[tuple[str, bytes | None]] = ()) -> None:
-        await self._producer.send_and_wait(self.settings.topic_prefix + WEBHOOKS.name, value, b"raw", headers=list(headers))
+    async def write_raw(self, value: bytes, headers: Iterable[tuple[str, bytes | None]] = (), topic: Topic = WEBHOOKS) -> None:
+        await self._producer.send_and_wait(self.settings.topic_prefix + topic.name, value, b"raw", headers=list(headers))
 
     # the shop's side
 
@@ -212,21 +217,21 @@ class Stage:
             await asyncio.sleep(0.1)
 
     async def wait_until_done(self) -> None:
-        """Every record of `bigcommerce.webhooks` is acknowledged."""
+        """Every record of `bigcommerce.webhooks` and `bigcommerce.pages` is acknowledged."""
         deadline = time.monotonic() + WAIT_S_MAX
         while lag := await self.lag():
             self._assert_that_it_runs()
             assert time.monotonic() < deadline, f"{lag} records are left after {WAIT_S_MAX} s\n{self.log}"
             await asyncio.sleep(0.1)
 
-    async def lag(self) -> int:
-        topic = self.settings.topic_prefix + WEBHOOKS.name
+    async def lag(self, *topics: Topic) -> int:
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self.settings.kafka, group_id=group(self.settings.topic_prefix, "fetch"), enable_auto_commit=False
         )
         await consumer.start()
         try:
-            partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+            names = [self.settings.topic_prefix + topic.name for topic in topics or STAGES["fetch"]]
+            partitions = [TopicPartition(name, number) for name in names for number in range(PARTITIONS)]
             ends = await consumer.end_offsets(partitions)
             return sum([end - (await consumer.committed(tp) or 0) for tp, end in ends.items()])
         finally:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engagement.catalogs import FIELDS
 from schemas.topics import PRODUCTS
 from tests.streams.resolve.line import STORE, Line, product, product_gone
 
@@ -73,6 +74,24 @@ def test_the_documented_product_becomes_these_items():
         }
         for id, sku, amount, color in (("382", "SMIT", 10.0, "Beige"), ("383", "SMIT-1", 25.0, "Grey"), ("384", "SMIT-2", 25.0, "Black"))
     }
+
+
+def test_every_field_is_declared_with_its_type():
+    fields = {
+        "description": "<p>A jar</p>",
+        "upc": "9",
+        "condition": "New",
+        "categories": [5],
+        "primary_image": {"url_standard": "https://cdn/p.jpg"},
+        "inventory_tracking": "variant",
+        "inventory_level": 7,
+    }
+    line = Line().tell(product(variants=[RED | {"inventory_level": 7}], paths={"5": ["A", "B", "C"]}, **fields)).run()
+    types = {str: ("string", "long text"), float: ("number",), int: ("number",), bool: ("boolean",), list: ("list",)}
+    for name, id in (("products", "7"), ("variants", "71")):
+        item = line.items(name)[id]
+        assert item.keys() == FIELDS[name].keys()
+        assert [field for field, value in item.items() if FIELDS[name][field] not in types[type(value)]] == []
 
 
 def test_a_field_of_which_the_source_is_absent_is_left_out():
