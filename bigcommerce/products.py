@@ -61,7 +61,7 @@ def parse_product(body: bytes) -> Product:
     return Product(
         id=fields.required_id("id"),
         name=fields.text("name"),
-        description=fields.text("description"),
+        description=fields.text("description", long=True),
         path=fields.object("custom_url").text("url"),
         image=_image(fields),
         sku=fields.text("sku"),
@@ -83,7 +83,7 @@ def parse_product(body: bytes) -> Product:
 
 
 def _variant(fields: Fields) -> Variant:
-    options = [(o.text("option_display_name") or "", o.text("label") or "") for o in fields.objects("option_values")]
+    options = [(o.text("option_display_name") or "", label) for o in fields.objects("option_values") if (label := o.text("label"))]
     return Variant(
         id=fields.required_id("id"),
         sku=fields.text("sku"),

@@ -11,7 +11,18 @@ from typing import Any, Literal
 
 import msgspec
 
-Type = Literal["text", "whole number", "time", "price", "price paid", "list of text", "list of objects", "text, number or list of text"]
+Type = Literal[
+    "text",
+    "whole number",
+    "number",
+    "yes or no",
+    "time",
+    "price",
+    "price paid",
+    "list of text",
+    "list of objects",
+    "text, number or list of text",
+]
 
 LEFT_OUT = "left out"
 DEAD_LETTER = "dead letter"
@@ -28,6 +39,10 @@ SOURCES = {
     "order.shipment": "of `consignments.shipping` (`GET /v2/orders/{id}/shipping_addresses`) the one with the lowest id",
     "cart": "`GET /v3/carts/{id}`",
     "cart.line": "one of its `line_items`: of `physical_items`, `digital_items`, `custom_items`, `gift_certificates`",
+    "product": "`GET /v3/catalog/products?id:in=…&include=variants,primary_image`",
+    "product.variant": "one of its `variants`",
+    "brand": "`GET /v3/catalog/brands`: the one with the product's `brand_id`",
+    "category": "`GET /v3/catalog/trees/categories`: the product's `categories` and those above them",
     "store": "`GET /v2/store`, when the store is added",
 }
 
@@ -42,6 +57,7 @@ CONVERSIONS: dict[tuple[str, str], tuple[str, ...]] = {
     ("order", "price paid"): ("order.default_currency_code", "order.currency_code"),
     ("cart", "price"): ("cart.currency.code", "store.currency"),
     ("cart", "price paid"): ("cart.currency.code",),
+    ("product", "price"): ("store.currency",),
 }
 
 
@@ -309,6 +325,85 @@ CONSENT = Event(
 EVENTS = (PURCHASE, PURCHASE_ITEM, ORDER_UPDATE, CART_UPDATE, CONSENT)
 
 
+_PRICES = ("product.calculated_price", "product.sale_price", "product.price")
+_OWN_PRICES = ("product.variant.calculated_price", "product.variant.sale_price", "product.variant.price")
+_STOCK = ("product.inventory_tracking", "product.inventory_level", "product.variant.inventory_level")
+_LEVELS = "of the deepest of its categories; of several the one with the lowest id"
+_SHOWN = "what the shop shows: the first that is there, and a sale price of 0 is none"
+_IMAGE = ("product.primary_image.url_standard", "product.images[].url_standard", "product.images[].is_thumbnail")
+
+
+def _item(variant: bool) -> tuple[Property, ...]:
+    """What the items of both catalogs have; a variant's own value counts before its product's."""
+    own = "product.variant."
+    prices, price = (*_OWN_PRICES, *_PRICES) if variant else _PRICES, ("product.price",)
+    original = (f"{own}price", *price) if variant else price
+    first = "the first that is not empty"
+    return (
+        Property("title", "text", ("product.name",), LEFT_OUT, "1L Le Parfait Jar"),
+        Property("description", "text", ("product.description",), LEFT_OUT, "<p>A jar.</p>", "HTML"),
+        Property("url", "text", ("product.custom_url.url", "store.domain"), LEFT_OUT, "https://my-awesome.store/all/1l-le-parfait-jar/"),
+        Property(
+            "image",
+            "text",
+            (f"{own}image_url", *_IMAGE) if variant else _IMAGE,
+            '""',
+            "https://cdn.example.com/jar.jpg",
+            "the first that is not empty; of several `images` the thumbnail",
+        ),
+        Property("sku", "text", (f"{own}sku", "product.sku") if variant else ("product.sku",), LEFT_OUT, "SMIT" if variant else "JAR"),
+        Property("brand", "text", ("product.brand_id", "brand.name"), LEFT_OUT, "OFS"),
+        Property("category_level_1", "text", ("product.categories", "category.name"), LEFT_OUT, "Kitchen", _LEVELS),
+        Property("category_level_2", "text", ("product.categories", "category.name"), LEFT_OUT, "Jars"),
+        Property("category_level_3", "text", ("product.categories", "category.name"), LEFT_OUT, "", '`""` where it is less deep'),
+        Property("categories_path", "text", ("product.categories", "category.name"), LEFT_OUT, "Kitchen > Jars"),
+        Property("category_ids", "list of text", ("product.categories",), LEFT_OUT, ["21", "23"]),
+        Property("price", "price", prices, LEFT_OUT, 10.0 if variant else 7.95, _SHOWN),
+        Property("original_price", "price", original, LEFT_OUT, 10.0 if variant else 7.95, "the first that is there" if variant else ""),
+        Property("discount_percentage", "number", prices, LEFT_OUT, 0.0, "of the original price; two digits"),
+        Property("discount_value", "price", prices, LEFT_OUT, 0.0, "original price less price, at least 0"),
+        Property(
+            "stock_level",
+            "whole number",
+            _STOCK,
+            LEFT_OUT,
+            5,
+            "left out where stock is not counted; "
+            + ("its own where it is counted by variant" if variant else "the variants' sum where it is counted by variant and not given"),
+        ),
+        Property(
+            "active",
+            "yes or no",
+            ("product.is_visible", "product.availability", *([f"{own}purchasing_disabled"] if variant else [])),
+            LEFT_OUT,
+            True,
+            "visible and not disabled" + (", and may be bought" if variant else ""),
+        ),
+        Property("condition", "text", ("product.condition",), LEFT_OUT, "New"),
+        Property("upc", "text", (f"{own}upc", "product.upc") if variant else ("product.upc",), LEFT_OUT, "3116420000001", first * variant),
+        Property("date_added", "time", ("product.date_created",), DEAD_LETTER, 1_534_344_526),
+        Property("store", "text", ("store.domain",), ALWAYS, "my-awesome.store"),
+    )
+
+
+CATALOGS = {
+    "products": _item(variant=False),
+    "variants": (
+        *_item(variant=True),
+        Property("product_id", "text", ("product.id",), DEAD_LETTER, "174"),
+        Property("product_active", "yes or no", ("product.is_visible", "product.availability"), LEFT_OUT, True, "its product's `active`"),
+        Property(
+            "options",
+            "text",
+            ("product.variant.option_values[].option_display_name", "product.variant.option_values[].label"),
+            '""',
+            "Color: Beige",
+            'joined by `, `; `""` for the variant of a product without options',
+        ),
+    ),
+}
+
+
 def tables() -> dict[str, tuple[Property, ...]]:
-    """Every table of the document by its name: ids, profile, and each type of event."""
-    return {"ids": IDS, "profile": PROFILE} | {event.type: event.properties for event in EVENTS}
+    """Every table of the document by its name: ids, profile, each type of event, each catalog."""
+    return {"ids": IDS, "profile": PROFILE} | {event.type: event.properties for event in EVENTS} | CATALOGS

@@ -1,6 +1,6 @@
 import re
 
-from schemas.tracking import EVENTS, PROFILE, tables
+from schemas.tracking import CATALOGS, EVENTS, PROFILE, tables
 from schemas.tracking_document import DOCUMENT, names, with_tables
 
 TEXT = DOCUMENT.read_text(encoding="utf-8")
@@ -22,5 +22,5 @@ def test_a_declaration_that_changes_makes_the_document_stale():
 
 def test_every_event_has_a_section_and_stands_in_the_overview():
     sections = re.findall(r"^## (\w+)$", TEXT, re.MULTILINE)
-    assert sections == ["profile", *(event.type for event in EVENTS)]
+    assert sections == ["profile", *(event.type for event in EVENTS), *CATALOGS]
     assert all(f"](#{section})" in TEXT for section in sections)

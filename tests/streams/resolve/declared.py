@@ -21,7 +21,9 @@ def is_of(value: Any, type: str) -> bool:
             return isinstance(value, int) and not isinstance(value, bool)
         case "time":
             return isinstance(value, int | float) and not isinstance(value, bool)
-        case "price" | "price paid":
+        case "yes or no":
+            return isinstance(value, bool)
+        case "price" | "price paid" | "number":
             return isinstance(value, float)
         case "list of text":
             return isinstance(value, list) and all(isinstance(item, str) for item in value)

@@ -17,7 +17,7 @@ import orjson
 from msgspec.structs import replace as with_fields
 
 from bigcommerce.values import parse_time_ms
-from schemas.entities import CustomerState
+from schemas.entities import CustomerState, ProductState
 from schemas.failures import Undecodable
 from schemas.records import Origin, encode, headers_of
 from streams.fetch.rules.state import make_state
@@ -41,6 +41,8 @@ class Scene:
     bodies: tuple[tuple[str, str, Body], ...]
     store: Store = STORE
     attribute_names: dict[str, str] = field(default_factory=dict)
+    brand_name: str = "OFS"
+    category_paths: dict[str, list[str]] = field(default_factory=lambda: {"23": ["Kitchen", "Jars"], "21": ["All"]})
 
     def with_body(self, index: int, body: Body) -> "Scene":
         resource, id, _ = self.bodies[index]
@@ -63,12 +65,18 @@ def track(scene: Scene) -> tuple[Told, list[str]]:
         state = made.state
         if isinstance(state, CustomerState):
             state = with_fields(state, attribute_names=scene.attribute_names)
+        if isinstance(state, ProductState):
+            paths = {id: path for id, path in scene.category_paths.items() if id in made.categories}
+            state = with_fields(state, brand_name=scene.brand_name if made.brands else None, category_paths=paths)
         line.put(made.topic.name, made.key, encode(state), headers_of(state, Origin("", 1)))
         line.run()
     told: Told = defaultdict(list)
     for event in line.events():
         told[event["event_type"]].append({"timestamp": event["timestamp"], **event["properties"]})
     told["profile"] = list(line.properties().values())
+    for catalog in ("products", "variants"):
+        if items := line.items(catalog):
+            told[catalog] = list(items.values())
     told["ids"] = [command["customer_ids"] for command in line.bodies()]
     return dict(told), letters + [letter.field for letter in line.letters]
 
@@ -99,6 +107,7 @@ PLACES = (  # in a body of that resource, as schemas/tracking.py names it
     (r"order\.shipping_addresses\[\]", "order.shipment"),
     (r"order\.consignments\.shipping\[\]", "order.shipment"),
     (r"cart\.line_items\.\w+\[\]", "cart.line"),
+    (r"product\.variants\[\]", "product.variant"),
     (r"customer\.addresses\[\]", "customer.address"),
 )
 
@@ -171,6 +180,9 @@ def altered(scene: Scene) -> Iterator[tuple[str, Scene]]:
             for value in [*others(get(body, path)), None]:
                 yield place, scene.with_body(n, put(body, path, value))
             yield place, scene.with_body(n, without(body, path))
+    yield "brand.name", replace(scene, brand_name="Other")
+    paths = {id: [f"{name}x" for name in path] + ["Deepest"] for id, path in scene.category_paths.items()}
+    yield "category.name", replace(scene, category_paths=paths)
     yield "store.domain", replace(scene, store=replace(scene.store, domain="other.example.com"))
     yield "store.currency", replace(scene, store=replace(scene.store, currency="JPY"))
 
@@ -242,6 +254,31 @@ SHOWN = GUEST | {
 }
 SHIPPED = {"status_id": 2, "date_modified": "Tue, 12 Mar 2019 15:17:25 +0000"}
 
+JAR = (
+    example("product_v3_one")["data"]
+    | {  # with an SKU and a UPC, which the example has not, and shorter texts
+        "sku": "JAR",
+        "upc": "3116420000001",
+        "description": "<p>A jar.</p>",
+        "inventory_tracking": "product",
+        "inventory_level": 5,
+        "variants": [v | {"upc": ""} for v in example("product_v3_variants")["data"][:2]],
+        "images": [
+            {"id": 1, "is_thumbnail": False, "url_standard": "https://cdn.example.com/lid.jpg"},
+            {"id": 2, "is_thumbnail": True, "url_standard": "https://cdn.example.com/jar.jpg"},
+        ],
+    }
+)
+PLAIN = {
+    "inventory_tracking": "variant",
+    "inventory_level": None,
+    "primary_image": {"url_standard": "https://cdn.example.com/jar.jpg"},
+    "variants": [
+        {"id": 1, "price": None, "inventory_level": 3, "image_url": "", "sku": "", "upc": "", "purchasing_disabled": False},
+        {"id": 5, "price": 10, "sale_price": 8, "inventory_level": 2, "image_url": "https://cdn.example.com/5.jpg", "sku": "5", "upc": "5"},
+    ],
+}
+ON_SALE = {"calculated_price": None, "sale_price": "6.5000", "availability": "disabled"}
 ACCOUNT = ("customer", "11", CUSTOMER)
 SCENES = (
     Scene("an account that buys", (ACCOUNT, ("order", "218", order_body()))),
@@ -291,4 +328,8 @@ SCENES = (
         ),
         attribute_names={"4": "Shoe size"},
     ),
+    Scene("a product", (("product", "174", JAR),)),
+    Scene("a product whose variants cost what it does", (("product", "174", JAR | PLAIN),)),
+    Scene("a product of which the shop names its price alone", (("product", "174", JAR | PLAIN | ON_SALE | {"sale_price": 0}),)),
+    Scene("a product on sale", (("product", "174", JAR | PLAIN | ON_SALE),)),
 )

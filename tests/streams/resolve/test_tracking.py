@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.tracking import ALWAYS, DEAD_LETTER, LEFT_OUT, SOURCES, Property
+from engagement.catalogs import FIELDS
+from schemas.tracking import ALWAYS, CATALOGS, DEAD_LETTER, LEFT_OUT, SOURCES, Property
 from tests.streams.resolve.declared import TABLES, declared, is_of, undeclared
 from tests.streams.resolve.line import Line
 from tests.streams.resolve.lives import Life
@@ -132,7 +133,7 @@ def test_a_property_without_its_source_is_what_is_said(table: str, property: Pro
 def test_every_source_is_a_field_of_a_body():
     places = {place_of(resource, path) for scene in SCENES for resource, _, body in scene.bodies for path in leaves(body)}
     named = {source for _, property in DECLARED for source in property.depends_on}
-    assert named - places <= {"store.domain", "store.currency"}
+    assert named - places <= {"store.domain", "store.currency", "brand.name", "category.name"}
     assert {place.rpartition(".")[0].removesuffix("[]") for place in named} - set(SOURCES) <= {
         "order.billing_address",
         "order.line.applied_discounts",
@@ -140,4 +141,15 @@ def test_every_source_is_a_field_of_a_body():
         "cart.coupons",
         "customer.form_fields",
         "customer.attributes",
+        "product.custom_url",
+        "product.primary_image",
+        "product.images",
+        "product.variant.option_values",
     }
+
+
+def test_the_catalogs_fields_are_declared_as_they_are_made():
+    made = {"yes or no": "boolean", "list of text": "list", "text": "string"}
+    for name, fields in FIELDS.items():
+        declared_types = {property.name: made.get(property.type, "number") for property in CATALOGS[name]}
+        assert declared_types == {field: "string" if type == "long text" else type for field, type in fields.items()}

@@ -14,6 +14,8 @@ from tests.streams.resolve.line import (
     customer,
     customer_gone,
     order,
+    product,
+    product_gone,
     subscriber,
     subscriber_gone,
 )
@@ -287,3 +289,20 @@ def test_a_person_who_is_split_over_two_profiles_is_counted():
     before = noted("split_person")
     told(order(email="b@x"), customer(11, "a@x"), customer(11, "b@x", at=20))
     assert noted("split_person") == before + 1
+
+
+# Product.
+
+
+def test_a_product_is_an_item_of_products_and_each_of_its_variants_one_of_variants():
+    line = told(product(variants=[{"id": 71}, {"id": 72}]))
+    assert (line.items("products").keys(), line.items("variants").keys()) == ({"7"}, {"71", "72"})
+    assert {item["product_id"] for item in line.items("variants").values()} == {"7"}
+    assert line.commands == []
+
+
+def test_a_variant_that_vanished_and_a_product_that_was_deleted_are_removed():
+    line = told(product(variants=[{"id": 71}, {"id": 72}]), product(variants=[{"id": 72}], at=5))
+    assert (line.items("products").keys(), line.items("variants").keys()) == ({"7"}, {"72"})
+    line.tell(product_gone(at=9)).run()
+    assert (line.items("products"), line.items("variants")) == ({}, {})
