@@ -5,7 +5,6 @@ from decimal import Decimal
 import msgspec
 
 from bigcommerce.values import Fields, read_object
-from schemas.keys import clean_email
 
 
 class CartLine(msgspec.Struct, frozen=True):
@@ -51,7 +50,7 @@ def parse_cart(body: bytes) -> Cart:
     return Cart(
         id=fields.required_id("id"),
         customer_id=fields.id("customer_id"),
-        email=clean_email(fields.text("email") or ""),
+        email=fields.email("email"),
         currency=fields.object("currency").text("code") or "",
         amount=fields.money("cart_amount"),
         number=fields.integer("version"),

@@ -6,7 +6,6 @@ import msgspec
 
 from bigcommerce.values import Fields, read_object
 from schemas.failures import Undecodable
-from schemas.keys import clean_email
 
 EXACT_MAX = 2**53  # a larger number is kept as text: JSON's readers take numbers for doubles
 
@@ -54,7 +53,7 @@ def parse_customer(body: bytes) -> Customer:
     created_ms = fields.required_time_ms("date_created")
     return Customer(
         id=fields.required_id("id"),
-        email=clean_email(fields.text("email") or ""),
+        email=fields.email("email"),
         first_name=fields.text("first_name") or "",
         last_name=fields.text("last_name") or "",
         company=fields.text("company") or "",
@@ -64,7 +63,7 @@ def parse_customer(body: bytes) -> Customer:
         modified_ms=fields.time_ms("date_modified") or created_ms,
         address=min(addresses, key=lambda a: a.id, default=None),
         attributes={a.required_id("attribute_id"): _plain(a, "attribute_value") for a in fields.objects("attributes")},
-        form_fields={a.text("name") or "": _plain(a, "value") for a in fields.objects("form_fields")},
+        form_fields={name: _plain(f, "value") for f in fields.objects("form_fields") if (name := f.text("name"))},
     )
 
 
@@ -89,7 +88,9 @@ def _plain(fields: Fields, name: str) -> Any:
     if isinstance(value, list):
         if not all(isinstance(v, str | int) for v in value):
             raise Undecodable("expected a list of texts", fields.path + name)
-        return [str(v) for v in value]
+        texts = [str(v) for v in value]
+        fields.check_length(name, texts)
+        return texts
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < EXACT_MAX:
         return value
     return fields.text(name) or ""

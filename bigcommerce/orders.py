@@ -7,7 +7,6 @@ import msgspec
 
 from bigcommerce.values import Fields, read_object
 from schemas.failures import Undecodable
-from schemas.keys import clean_email
 
 # BigCommerce's own English names; a merchant may relabel them.
 # Source: docs/facts/bigcommerce.md 2.5 · tests/examples/bigcommerce/rest/order_statuses.json
@@ -106,7 +105,7 @@ def parse_order(body: bytes) -> Order:
     return Order(
         id=fields.required_id("id"),
         customer_id=fields.id("customer_id"),
-        email=clean_email(fields.object("billing_address").text("email") or ""),
+        email=fields.object("billing_address").email("email"),
         cart_id=fields.id("cart_id"),
         created_ms=created_ms,
         modified_ms=fields.time_ms("date_modified") or created_ms,
@@ -140,7 +139,12 @@ def _embedded(fields: Fields) -> list[Fields]:
     consignments = [c for kind in ("shipping", "pickups", "downloads") for c in groups.objects(kind)]
     for group in groups.objects("email"):
         consignments += [group, *group.objects("gift_certificates")]
-    return [line for c in consignments for line in c.objects("line_items") if "id" in line.data]
+    return [line for c in consignments for line in c.objects("line_items") if not _is_link(line)]
+
+
+def _is_link(line: Fields) -> bool:
+    """Without `include=consignments.line_items` a line is `{"url", "resource"}`."""
+    return "resource" in line.data and "id" not in line.data
 
 
 def _lines(fields: Fields) -> list[OrderLine]:

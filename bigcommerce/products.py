@@ -61,7 +61,7 @@ def parse_product(body: bytes) -> Product:
     return Product(
         id=fields.required_id("id"),
         name=fields.text("name"),
-        description=fields.text("description"),
+        description=fields.text("description", long=True),
         path=fields.object("custom_url").text("url"),
         image=_image(fields),
         sku=fields.text("sku"),

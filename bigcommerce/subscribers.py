@@ -4,7 +4,6 @@ import msgspec
 
 from bigcommerce.values import read_object
 from schemas.failures import Undecodable
-from schemas.keys import clean_email
 
 NEWSLETTER, ABANDONED_CART = "marketing_newsletter", "abandoned_cart"
 
@@ -34,7 +33,7 @@ def parse_subscriber(body: bytes) -> Subscriber:
     created_ms = fields.required_time_ms("date_created")
     return Subscriber(
         id=fields.required_id("id"),
-        email=clean_email(fields.text("email") or ""),
+        email=fields.email("email"),
         consents=known if listed is None else [c for c in known if c in listed],
         can_hold=known,
         created_ms=created_ms,

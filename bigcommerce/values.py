@@ -4,6 +4,7 @@ A field that is absent or null is None; one of a type that it can never have is 
 """
 
 import calendar
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_tz
@@ -12,9 +13,14 @@ from typing import Any
 import msgspec
 
 from schemas.failures import Undecodable
+from schemas.keys import clean_email
 
 MONEY_MAX = Decimal(10) ** 15
+TEXT_BYTES_MAX = 16_000  # as JSON; Engagement takes no value that is as long. Source: docs/facts/engagement.md 2.6
+EMAIL_MAX = 256  # characters; longer ones are none by RFC 5321, and no ids to Engagement
+NOT_IDS = frozenset({"null", "undefined"})  # Engagement refuses them as ids. Source: docs/facts/engagement.md 2.5
 _json = msgspec.json.Decoder(float_hook=Decimal)
+_id = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}", re.ASCII)
 
 
 def read_object(body: bytes) -> "Fields":
@@ -37,10 +43,14 @@ class Fields:
     def _wrong(self, name: str, wanted: str) -> Undecodable:
         return Undecodable(f"expected {wanted}, got {type(self.data.get(name)).__name__}", self.path + name)
 
-    def text(self, name: str) -> str | None:
-        """A string; a number is taken as its digits."""
+    def text(self, name: str, *, long: bool = False) -> str | None:
+        """A string; a number is taken as its digits. Undecodable where it is as long as TEXT_BYTES_MAX, unless it may be `long`."""
         value = self.data.get(name)
-        if value is None or isinstance(value, str):
+        if value is None:
+            return value
+        if isinstance(value, str):
+            if not long and len(value) > TEXT_BYTES_MAX // 6:  # JSON has at most six bytes for a character
+                self.check_length(name, value)
             return value
         if isinstance(value, int | Decimal) and not isinstance(value, bool):
             return str(value)
@@ -67,12 +77,31 @@ class Fields:
             return value
         raise self._wrong(name, "true or false")
 
+    def check_length(self, name: str, value: Any) -> None:
+        """Raises Undecodable where `value` is too long for Engagement."""
+        length = len(msgspec.json.encode(value))
+        if length >= TEXT_BYTES_MAX:
+            raise Undecodable(f"too long ({length:,} bytes)", self.path + name)
+
+    def email(self, name: str) -> str:
+        """A cleaned e-mail; "" where there is none, or where it cannot be an id. Undecodable where it is longer than EMAIL_MAX."""
+        value = clean_email(self.text(name) or "")
+        if len(value) > EMAIL_MAX:
+            raise Undecodable(f"too long for an e-mail ({len(value):,} characters)", self.path + name)
+        return value if any(map(str.isalnum, value)) and value not in NOT_IDS else ""
+
     def id(self, name: str) -> str:
         """An id as text; "" where there is none (absent, null, 0 or empty: BigCommerce's ids begin at 1)."""
         value = self.data.get(name)
         if isinstance(value, str) and not value.strip().isdigit():
-            return value.strip()  # a cart's UUID
-        return str(self.integer(name) or "")
+            value = value.strip()  # a cart's UUID
+            if value in ("", *NOT_IDS) or _id.fullmatch(value):
+                return "" if value in NOT_IDS else value
+            raise self._wrong(name, "an id")
+        number = self.integer(name) or 0
+        if number < 0:
+            raise self._wrong(name, "an id")
+        return str(number or "")
 
     def required_id(self, name: str) -> str:
         """An id that must be there. Raises Undecodable."""

@@ -5,6 +5,7 @@ BATCH_BYTES_MAX = 4_000_000  # of the commands' data; no limit is documented, pe
 ITEMS_PER_CALL_MAX = 1_000  # of a catalog; peers stay below 5,000 and 10 MB
 REQUESTS_PER_S_MAX = 80.0  # documented is 100 a second per address of the caller, which other processes share
 BURST = 8
+VALUE_BYTES_MAX = 16_000  # documented: one property is shorter than 16 kB
 
 
 class Pace:

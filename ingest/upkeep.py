@@ -1,4 +1,4 @@
-"""upkeep: what has to be done for a store without anybody calling us: its history is loaded.
+"""upkeep: what has to be done for a store without anybody calling us: its history is loaded, and once a day it is compared.
 
 Each store's work is done by the one process that holds its partition of `backfills`, as member of a consumer group. The group commits
 nothing: whoever is given a partition reads it from its beginning, and so knows what was asked for and how far that is.
@@ -8,17 +8,19 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.partitioner import DefaultPartitioner
 
 from bigcommerce.client import BigCommerce
 from ingest.ahead import Ahead
 from ingest.backfill import Load
+from ingest.daily import DAY_S, Daily, Job
 from schemas.backfills import Backfills
 from schemas.connection import admin_client, consumer, kafka_options, partitions_of, producer, reaching_kafka
 from schemas.directory import Directory
@@ -37,19 +39,21 @@ class Fenced(Exception):
     """Another process may own our partitions by now: this one must not do any more."""
 
 
-def main(settings: Settings, slot: int, session_timeout_s: float = 45.0) -> int:
+def main(settings: Settings, slot: int, session_timeout_s: float = 45.0, jobs: Sequence[Job] = (), day_s: float = DAY_S) -> int:
     """Work until SIGTERM or SIGINT, then 0; 75 when it wants to be started again at once; 70 after a bug.
 
+    `jobs` are done for each store once a day, after it was compared; only a test has shorter days.
     75: another process may own our partitions by now, or Kafka failed us. Raises Unavailable, WrongSetting where it cannot start.
     """
-    return asyncio.run(Upkeep(settings, slot, session_timeout_s).run())
+    return asyncio.run(Upkeep(settings, slot, session_timeout_s, jobs, day_s).run())
 
 
 class Upkeep:
     """One upkeep process."""
 
-    def __init__(self, settings: Settings, slot: int, session_timeout_s: float) -> None:
+    def __init__(self, settings: Settings, slot: int, session_timeout_s: float, jobs: Sequence[Job], day_s: float) -> None:
         """Raises WrongSetting."""
+        self._jobs, self._day_s = jobs, day_s
         self._settings = settings
         self._directory = Directory(settings)
         self._topic = settings.topic_prefix + BACKFILLS.name
@@ -59,6 +63,7 @@ class Upkeep:
         self._held: dict[TopicPartition, Backfills] = {}  # of the partitions that are ours
         self._ends: dict[TopicPartition, int] = {}  # where each partition ended when it was given to us
         self._loads: dict[str, tuple[str, asyncio.Task[None]]] = {}  # by store: the run, and the task that loads it
+        self._days: dict[str, asyncio.Task[None]] = {}  # by store
 
     async def run(self) -> int:
         """As `main`."""
@@ -71,11 +76,12 @@ class Upkeep:
             reader, sender, member = consumer(self._settings), producer(kafka_options(self._settings)), self._new_member()
             with reaching_kafka(self._settings):
                 for client in (reader, sender, member):
-                    stack.push_async_callback(client.stop)
+                    stack.push_async_callback(_stop, client)
                     await client.start()
             self._consumer, self._heartbeat = member, Heartbeat(member)
             self._records = Writer(sender, self._settings.topic_prefix, self._heartbeat, self._session_timeout_s / 2)
             self._ahead = Ahead(self._settings, admin, reader)
+            self._daily = Daily(self._settings, self._directory, self._bigcommerce, self._records, self._jobs, self._day_s)
             member.subscribe(topics=[self._topic], listener=_Listener(self))
             return await self._work_until_told()
 
@@ -120,6 +126,7 @@ class Upkeep:
                     with contextlib.suppress(IllegalStateError):  # no more ours
                         if await self._is_read(tp):
                             await self._do_what_is_asked(tp)
+                            self._do_daily(tp)
 
     def _take(self, tp: TopicPartition, records: Iterable[ConsumerRecord]) -> None:
         for record in records if tp in self._held else ():  # else they came while it was taken from us
@@ -159,15 +166,27 @@ class Upkeep:
             log.info("loads history", store=store, run=asked.run)
             self._loads[store] = asked.run, self._tasks.create_task(load.run())
 
+    def _do_daily(self, tp: TopicPartition) -> None:
+        """Each store of the partition has its daily runs."""
+        for store, known in self._directory.by_store.items():
+            if store not in self._days and not known.removed and self._partition_of(store) == tp.partition:
+                self._days[store] = self._tasks.create_task(self._daily.run(store, self._held[tp]))
+
+    def _partition_of(self, store: str) -> int:
+        """Where what is asked for the store stands, whether anything was or not."""
+        partitions = list(range(self._settings.partitions))
+        return int(DefaultPartitioner()(store.encode(), partitions, partitions))
+
     def assigned(self, assigned: frozenset[TopicPartition]) -> None:
         self._heartbeat.joined()
         self._held = {tp: Backfills() for tp in assigned}
 
     async def revoked(self) -> None:
         """Returns when nothing is done any more. All partitions are taken at once, and given anew; most come back."""
-        loads = [task for _, task in self._loads.values()]
+        work = [*(task for _, task in self._loads.values()), *self._days.values()]
         self._loads.clear()
-        await _ended(loads)
+        self._days.clear()
+        await _ended(work)
         self._held.clear()
         self._ends.clear()
 
@@ -205,6 +224,11 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: Any) -> None:
         self._upkeep.assigned(frozenset(assigned))
+
+
+async def _stop(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+    with contextlib.suppress(KafkaError, TimeoutError, asyncio.CancelledError):  # of a fenced member, or while Kafka is away
+        await client.stop()
 
 
 async def _ended(tasks: list[asyncio.Task[None]]) -> None:

@@ -1,5 +1,6 @@
 """The command line. Each command imports what it needs when it runs, so that `--help` is quick."""
 
+import datetime
 import sys
 from typing import Annotated, Literal
 
@@ -47,12 +48,13 @@ def _end(code: int) -> None:
 def demo(
     seconds: Annotated[int, typer.Option(min=1, help="How long the shop lives.")] = 60,
     seed: Annotated[int | None, typer.Option(help="Makes the same shop's life again.")] = None,
+    faults: Annotated[bool, typer.Option("--faults", help="Much goes wrong meanwhile, and every part is killed, again and again.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show everything on this machine: a Kafka, two simulators, all stages, and at the end a comparison."""
     from ops.demo import main
 
-    _end(main(seconds, seed, as_json))
+    _end(main(seconds, seed, faults, as_json))
 
 
 @app.command()
@@ -78,7 +80,7 @@ def ingest() -> None:
 def worker(
     stage: Annotated[
         Literal["upkeep", "fetch", "resolve", "deliver"],
-        typer.Argument(help="The stage to work for; `upkeep` loads history.", metavar="STAGE"),
+        typer.Argument(help="The stage to work for; `upkeep` loads history, and compares each store once a day.", metavar="STAGE"),
     ],
 ) -> None:
     """Run one worker of upkeep or of a stage; start more of them, up to the number of partitions, where its lag grows."""
@@ -172,6 +174,43 @@ def dead_letters_list(as_json: AsJson = False) -> None:
 
 
 @app.command()
+def erase(
+    email: Annotated[str, typer.Argument(metavar="EMAIL", help="Whose; `-` reads it from stdin, where no shell's history keeps it.")],
+    store: Annotated[str | None, typer.Option(metavar="HASH", help="In this store's project only.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait until Engagement has taken it.")] = 120,
+    as_json: AsJson = False,
+) -> None:
+    """Anonymize one person on request, in all projects, and print a receipt; what they do later starts a new profile."""
+    from ops import environment
+    from ops.erase import main
+
+    _end(main(environment.load(), email, store, as_json, yes, wait))
+
+
+@app.command()
+def reconcile(
+    store_hash: Annotated[str, typer.Argument(metavar="STORE", help="The store hash.")],
+    only: Annotated[list[str] | None, typer.Option(help="customers, subscribers or orders only; may be given again.")] = None,
+    since: Annotated[
+        datetime.datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="What was modified from this day on (UTC); nothing is found gone then."),
+    ] = None,
+    margin: Annotated[float, typer.Option(min=0, help="What changed within so many seconds is under way, and no difference.")] = 600,
+    all_gone: Annotated[
+        bool, typer.Option("--all-gone", help="Look also where more than 100 customers are not in the store any more.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare a store's customers, subscribers and orders with what is held, and read again what differs. Carts cannot be listed."""
+    from ops import environment
+    from ops.reconcile import main
+
+    since_ms = int(since.replace(tzinfo=datetime.UTC).timestamp() * 1000) if since else 0
+    _end(main(environment.load(), store_hash, [*(only or [])], since_ms, margin, all_gone, as_json))
+
+
+@app.command()
 def doctor(
     as_json: AsJson = False,
     new_key: Annotated[bool, typer.Option("--new-key", help="Print a new CARTSTREAM_SECRET_KEY and do nothing else.")] = False,
@@ -188,10 +227,10 @@ def doctor(
 
 @app.command()
 def schemas() -> None:
-    """Write the JSON Schema and AsyncAPI files in schemas/ anew."""
-    from schemas.generate import main
+    """Write the JSON Schema and AsyncAPI files in schemas/ and the tables of docs/tracking.md anew."""
+    from schemas import generate, tracking_document
 
-    for path in main():
+    for path in [*generate.main(), tracking_document.main()]:
         print(path)
 
 

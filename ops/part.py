@@ -24,8 +24,9 @@ def run(name: str, settings: Settings, slot: int) -> int:
             return ingest(settings)
         case "upkeep":
             from ingest.upkeep import main as upkeep
+            from ops.lapse import anonymize_lapsed
 
-            return upkeep(settings, slot)
+            return upkeep(settings, slot, jobs=[anonymize_lapsed])
         case "fetch":
             from streams.fetch.app import main as fetch
 

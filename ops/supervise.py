@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO
@@ -33,6 +34,8 @@ class Child:
     ) -> None:
         """`inherits` are file descriptors that the child keeps open: the lock of its slot. Its log goes to our stderr or to `log_file`."""
         self.name = name
+        self.ends: Counter[int] = Counter()
+        """How often it ended unasked, by exit code; of one that was killed, minus the signal's number."""
         self._command, self._environment, self._inherits, self._log_file = command, environment, tuple(inherits), log_file
         self._process: asyncio.subprocess.Process | None = None
         self._stopping, self._ended = asyncio.Event(), asyncio.Event()
@@ -65,6 +68,7 @@ class Child:
                 return DONE if code in (START_AGAIN, -signal.SIGTERM) else code  # -SIGTERM: told before it listened
             if code == WRONG_USAGE:
                 return code
+            self.ends[code] += 1
             lived_s = time.monotonic() - started
             if code == START_AGAIN and lived_s > 1:
                 log.info("starts again at once", child=self.name)

@@ -30,8 +30,8 @@ class PersonFact(Message, frozen=True, kw_only=True):
 class Activity(PersonFact, frozen=True, kw_only=True):
     """What a cart or an order brought: events, and that its cart id is this person's.
 
-    customer: the account that did it, "" for a guest, who is known by `email`; on `bigcommerce.accounts` `email` is ""
-    (the account's own counts, not the one typed at the till).
+    customer: the account that did it, "" for a guest, who is known by `email`; on `bigcommerce.accounts` `email` is "", and
+    on `people` it is the account's own, not the one typed at the till.
     """
 
     name: ClassVar[str] = "activity"
@@ -64,6 +64,27 @@ class AccountGone(PersonFact, frozen=True, kw_only=True):
     name: ClassVar[str] = "account-gone"
     customer: str
     at_ms: int
+
+
+class Erased(PersonFact, frozen=True, kw_only=True):
+    """A person asked to be erased; for their e-mail's row, which hands it on to the homes of accounts that have the e-mail.
+
+    Handed on, it names the account in `customer`, its sender in `via`, and no e-mail.
+    """
+
+    name: ClassVar[str] = "erased"
+    email: str
+    at_ms: int  # when it was asked for
+    customer: str = ""
+    holds: bool = False  # handed on: what comes by the e-mail is for the account, even if it left the e-mail
+
+
+class Lapsed(PersonFact, frozen=True, kw_only=True):
+    """A subscriber without an account has consented to nothing for long, as `profiles` said; the row looks again."""
+
+    name: ClassVar[str] = "lapsed"
+    at_ms: int  # the time that it was judged for
+    days: int  # the consent is older than so many
 
 
 class EmailTaken(PersonFact, frozen=True, kw_only=True):

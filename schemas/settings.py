@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     data: Path = Path(".cartstream")
     tables: Literal["rocksdb://", "memory://"] = Field("rocksdb://", description="rocksdb:// or memory://")
     settle_s: float = Field(5, ge=0, le=600, allow_inf_nan=False, description="seconds, from 0 to 600")
+    anonymize_lapsed_days: int = Field(0, ge=0, le=36_500, description="a whole number of days, 0 for never")
     history_rps: float = Field(10, gt=0, le=100, allow_inf_nan=False, description="requests a second, more than 0, at most 100")
     slot: int | None = Field(None, ge=0, description="a whole number from 0 up, or not set at all")
 

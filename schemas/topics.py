@@ -20,7 +20,7 @@ from schemas.entities import (
     SubscriberGone,
     SubscriberState,
 )
-from schemas.people import AccountGone, AccountSeen, Activity, EmailTaken, SubscriptionGone, SubscriptionSeen
+from schemas.people import AccountGone, AccountSeen, Activity, EmailTaken, Erased, Lapsed, SubscriptionGone, SubscriptionSeen
 from schemas.records import Message
 from schemas.stores import Deployment, Store
 from schemas.webhooks import LookAt, WebhookReceived
@@ -54,7 +54,7 @@ class Topic:
         return kept | {"min.insync.replicas": str(2 if replication > 2 else 1)}
 
 
-WEBHOOKS = Topic("bigcommerce.webhooks", "{s}/{resource}/{id}", (WebhookReceived, LookAt), "ingest, resolve", "fetch")
+WEBHOOKS = Topic("bigcommerce.webhooks", "{s}/{resource}/{id}", (WebhookReceived, LookAt), "ingest, resolve, reconcile, upkeep", "fetch")
 PAGES = Topic("bigcommerce.pages", "{s}/{resource}/{run}/{page}", (Page,), "backfill", "fetch")
 CHECKOUTS = Topic(
     "bigcommerce.checkouts", "{s}/{cart_id} or {s}/order-{id}", (CartState, CartGone, OrderState), "fetch", "resolve", table="checkouts"
@@ -69,8 +69,8 @@ PRODUCTS = Topic("bigcommerce.products", "{s}/{product_id}", (ProductState, Prod
 PEOPLE = Topic(
     "people",
     "{project}/{h}",
-    (Activity, AccountSeen, AccountGone, EmailTaken, SubscriptionSeen, SubscriptionGone),
-    "resolve",
+    (Activity, AccountSeen, AccountGone, EmailTaken, SubscriptionSeen, SubscriptionGone, Erased, Lapsed),
+    "resolve, erase, upkeep",
     "resolve",
     table="profiles",
 )

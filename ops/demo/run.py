@@ -17,7 +17,7 @@ from ops.demo.compare import Past, Row, compare
 from ops.demo.deployment import HASH, PROJECT, Deployment
 from ops.demo.measure import accepted, dead_letters, history_known_s, percentile, unread_s
 from ops.demo.shop_life import ShopLife
-from ops.demo.trouble import OtherApp, cause_trouble
+from ops.demo.trouble import HEAVY, USUAL, Troublemaker
 from ops.exits import DONE, FAILED
 from ops.lag import Gauge, behind
 from schemas.settings import load as load_settings
@@ -26,7 +26,6 @@ PAST = (320, 310, 300, 200, 100)  # days ago: brands and categories, products, a
 PAST_PEOPLE = 400
 DAY_MS = 24 * 60 * 60 * 1000
 ACTIONS_A_TICK, TICK_S = 6, 0.25
-SETTLE_S = 5.0  # from the last page's being on Kafka to everything about it being decided
 REST_S_MAX = 180.0  # for everything to reach Engagement once nothing happens any more
 QUIET_LOOKS = 3  # looks in a row that find nothing left to do
 SHOWN_MAX = 5  # differences shown of each row
@@ -37,6 +36,7 @@ class Summary:
     """What a run ends with. Latency is from a webhook's receipt to Engagement's acceptance, None where nothing was accepted.
 
     `loaded` of the shop's past, in `loaded_in_s` from its first page to the last decision about it, while the shop lived on.
+    `faults`: what went wrong meanwhile, in words, and how often.
     """
 
     seconds: int
@@ -53,6 +53,7 @@ class Summary:
     came_to_rest: bool
     rest_s: float
     rows: list[Row]
+    faults: dict[str, int]
 
     @property
     def differences(self) -> int:
@@ -63,7 +64,7 @@ class Summary:
         return self.came_to_rest and not self.differences
 
 
-def main(seconds: int, seed: int | None, as_json: bool) -> int:
+def main(seconds: int, seed: int | None, faults: bool, as_json: bool) -> int:
     """The command: 0 when all came to rest and the shop and Engagement are the same, 1 where not. Raises KafkaUnavailable, WrongSetting."""
     drawn = random.randrange(1_000_000) if seed is None else seed  # noqa: S311 - to be told, and given again
     jars = load_settings().data / "kafka"
@@ -72,20 +73,21 @@ def main(seconds: int, seed: int | None, as_json: bool) -> int:
         talk = Console(stderr=True, highlight=False, soft_wrap=True)
         talk.print(f"Starting Kafka, a BigCommerce and an Engagement on this machine (seed {drawn}) ...")
         with deployment.servers():
-            summary = asyncio.run(_live(deployment, seconds, drawn, talk))
+            summary = asyncio.run(_live(deployment, seconds, drawn, faults, talk))
     if as_json:
         output.show_json(asdict(summary) | {"differences": summary.differences})
     else:
-        show(summary)
+        show(summary, faults)
     return DONE if summary.right else FAILED
 
 
-async def _live(deployment: Deployment, seconds: int, seed: int, talk: Console) -> Summary:
+async def _live(deployment: Deployment, seconds: int, seed: int, faults: bool, talk: Console) -> Summary:
     life = ShopLife(seed)
     await asyncio.to_thread(live_before, deployment, life)
     async with deployment.parts():
-        progress = Progress(deployment, talk, seconds)
-        summary = await live(deployment, life, seconds, progress.show)
+        trouble = Troublemaker(deployment, HEAVY if faults else USUAL, seed)
+        progress = Progress(deployment, trouble if faults else None, talk, seconds)
+        summary = await live(deployment, life, seconds, trouble, progress.show)
         progress.end()
         return summary
 
@@ -102,25 +104,24 @@ async def live(
     deployment: Deployment,
     life: ShopLife,
     seconds: int,
+    trouble: Troublemaker,
     watch: Callable[[int, int | None], Awaitable[None]],
 ) -> Summary:
-    """The shop lives for `seconds` while its past is loaded, comes to rest and is compared.
+    """The shop lives for `seconds`, or until `trouble` is done, while its past is loaded, comes to rest and is compared.
 
     `watch` is awaited at every tick, with how many things happened and, once the shop is quiet, how many records are left.
     """
-    cause_trouble(deployment)
-    other_app, began_s = OtherApp(deployment, life.seed), time.time()
-    began = time.monotonic()
+    began_s, began = time.time(), time.monotonic()
     async with following(deployment.settings) as follower:
         loaded_at: float | None = None
-        while time.monotonic() - began < seconds:
-            await asyncio.to_thread(other_app.act)
+        while time.monotonic() - began < seconds or not trouble.is_done:
+            await asyncio.to_thread(trouble.act)
             await tick(deployment, life)
             await watch(sum(life.happened.values()), None)
             await follower.look()
             if loaded_at is None and not follower.under_way():
                 loaded_at = time.monotonic()
-            if loaded_at and time.monotonic() - loaded_at > SETTLE_S:
+            if loaded_at and time.monotonic() - loaded_at > trouble.settle_s:
                 life.settle()
     rested, actions = time.monotonic(), sum(life.happened.values())
     async with behind(deployment.settings) as gauge:
@@ -150,6 +151,7 @@ async def live(
         came_to_rest=came_to_rest,
         rest_s=rest_s,
         rows=compare(shop, engagement, await dead_letters(deployment.settings), await unread_s(deployment.settings), past),
+        faults=trouble.done(),
     )
 
 
@@ -187,8 +189,9 @@ async def come_to_rest(deployment: Deployment, gauge: Gauge, watch: Callable[[in
 class Progress:
     """One line on stderr that says where the run is."""
 
-    def __init__(self, deployment: Deployment, talk: Console, seconds: int) -> None:
-        self._deployment, self._talk, self._seconds = deployment, talk, seconds
+    def __init__(self, deployment: Deployment, trouble: Troublemaker | None, talk: Console, seconds: int) -> None:
+        """`trouble`: to be shown."""
+        self._deployment, self._trouble, self._talk, self._seconds = deployment, trouble, talk, seconds
         self._began = time.monotonic()
         self._shown = 0.0
 
@@ -201,18 +204,23 @@ class Progress:
         elapsed = time.monotonic() - self._began
         state = f"{elapsed:3.0f}/{self._seconds} s" if left is None else f"comes to rest, {left} left"
         line = f"{state} · {actions:,} things happened · {webhooks:,} webhooks taken · {commands:,} commands at Engagement"
+        if self._trouble:
+            line += f" · {sum(self._trouble.done().values()):,} faults"
         if self._talk.is_terminal:
-            self._talk.print(line.ljust(100), end="\r")
+            self._talk.print(line.ljust(120), end="\r")
         else:
             self._talk.print(line)
 
     def end(self) -> None:
         if self._talk.is_terminal:
-            self._talk.print(" " * 110, end="\r")
+            self._talk.print(" " * 130, end="\r")
 
 
-def show(summary: Summary) -> None:
-    """The table, and below it what differs."""
+def show(summary: Summary, faults: bool) -> None:
+    """The table, and below it what differs; `faults`: above it what went wrong."""
+    if faults:
+        output.show(output.table(("what went wrong", "times"), [(what, f"{times:,}") for what, times in summary.faults.items() if times]))
+        print()
     cells = [(row.what, f"{row.in_shop:,}", f"{row.right:,}", str(len(row.wrong) or "")) for row in summary.rows]
     table = output.table(("what is tracked", "in the shop", "right in Engagement", "differs"), cells)
     for column in table.columns[1:]:
@@ -230,7 +238,7 @@ def show(summary: Summary) -> None:
         f"From a webhook's receipt to Engagement's acceptance: p50 {p50}, p99 {p99}. {at_rest}\n"
         f"{summary.api_calls:,} BigCommerce API calls: {summary.api_calls_per_1000_webhooks:.0f} per 1,000 webhooks.\n"
     )
-    again = f"The same life again: cartstream demo --seconds {summary.seconds} --seed {summary.seed}"
+    again = f"The same life again: cartstream demo{' --faults' * faults} --seconds {summary.seconds} --seed {summary.seed}"
     if not summary.came_to_rest:
         print(f"Something was still under way {summary.rest_s:.0f} s after the shop, so this says little: it did not come to rest. {again}")
     elif summary.differences:

@@ -13,7 +13,8 @@ Stores are kept in memory. The first is `abc123`, its token `token-abc123`, its 
     GET /_sim/state            the truth (?store=, ?kind=), every entity that ever was: {"now_ms", "counters", "stores": {hash: {kind: [
                                {"id", "created_at_ms", "deleted_at_ms", "body", "states": [{"at_ms", "body"}]}]}}};
                                a deleted one with its last body; an order with "products" and "coupons" beside its body
-    GET /_sim/counters         webhooks fired, sent, delivered, failed, still under way; REST calls by endpoint and status
+    GET /_sim/counters         webhooks fired, sent, delivered, failed, still under way; REST calls by endpoint and status,
+                               faults by endpoint and knob, reads that saw an older state
 
 `shop.py` holds what there is, `customers.py`, `carts.py`, `orders.py`, `products.py` what happens to it; `hooks.py`, `webhooks.py` deliver;
 `api.py`, `rest_v2.py`, `rest_v3.py`, `catalog.py` serve.

@@ -88,6 +88,8 @@ class Platform:
         self.shops: dict[str, Shop] = {}
         self.hooks: dict[str, Hooks] = {}
         self.calls: Counter[str] = Counter()
+        self.faults: Counter[str] = Counter()
+        """As `calls`: by endpoint and what went wrong there, a knob's name or `quota`."""
         self.random = random.Random(f"{seed}/rest")
         self._quotas: dict[str, Quota] = {}
 
@@ -95,41 +97,48 @@ class Platform:
         chance: float = getattr(self.knobs, knob)
         return bool(chance) and self.random.random() < chance
 
+    def _fails(self, label: str, knob: str) -> bool:
+        if not self.happens(knob):
+            return False
+        self.faults[f"{label} {knob}"] += 1
+        return True
+
     async def answer(self, request: Request, label: str, permission: str, handler: Handler) -> Response:
         """The handler's answer, or an error's, or a fault's; counted under `label` and its status."""
         v2 = request.url.path.split("/")[3] == "v2"
-        slow_s = self.random.random() * self.knobs.slow_ms / 1000 if self.happens("slow") else 0.0
+        slow_s = self.random.random() * self.knobs.slow_ms / 1000 if self._fails(label, "slow") else 0.0
         headers: dict[str, str] = {}
         content = b""
         await asyncio.sleep(slow_s / 2)  # a slow answer may be old, or late, by the time that it is read
         try:
-            status, body = await self._handled(request, permission, handler, headers)
+            status, body = await self._handled(request, label, permission, handler, headers)
         except (ApiError, HookError) as error:
             status, body = error.status, _error_body(v2, error)
-        await asyncio.sleep(slow_s / 2)
+        await asyncio.sleep(slow_s / 2 + (self.knobs.hang_ms / 1000 if self._fails(label, "hang") else 0))
         if body is not None:
             content = body if isinstance(body, bytes) else orjson.dumps(body)
             headers["content-type"] = "application/json"
         headers["date"] = formatdate(self.clock() / 1000, usegmt=True)
-        if status < 500 and self.happens("drop_connection"):
+        if status < 500 and self._fails(label, "drop_connection"):
             self.calls[f"{label} dropped"] += 1
             return BrokenAnswer(content, status, headers)
         self.calls[f"{label} {status}"] += 1
         return Response(content, status, headers)
 
-    async def _handled(self, request: Request, permission: str, handler: Handler, headers: dict[str, str]) -> Answer:
+    async def _handled(self, request: Request, label: str, permission: str, handler: Handler, headers: dict[str, str]) -> Answer:
         shop = self.shops.get(request.path_params["store_hash"])
         if shop is None or request.headers.get("x-auth-token") != shop.store.access_token:
             raise ApiError(401, "Unauthorized")
         if permission in shop.store.forbidden:
             raise ApiError(self.knobs.forbidden_status, "Your app does not have the required scope to access this resource")
-        if self.happens("throttle"):
+        if self._fails(label, "throttle"):
             raise ApiError(429, "Too many requests")
         allowed, rate = self._quotas.setdefault(shop.store.hash, Quota()).take(shop.store.quota, self.knobs.quota_window_ms)
         headers.update(rate)
         if not allowed:
+            self.faults[f"{label} quota"] += 1
             raise ApiError(429, "Too many requests")
-        if self.happens("error_5xx"):
+        if self._fails(label, "error_5xx"):
             raise ApiError(self.random.choice((500, 502, 503, 504)), "Server error")
         ids = {name: value for name, value in request.path_params.items() if name != "store_hash"}
         call = Call(shop, self.hooks[shop.store.hash], ids, dict(request.query_params), await request.body(), self)

@@ -135,6 +135,8 @@ class Control:
                 "sent": dict(sender.sent),
             },
             "calls": dict(self._world.platform.calls),
+            "faults": dict(self._world.platform.faults),
+            "stale_reads": sum(shop.stale_reads for shop in self._world.platform.shops.values()),
         }
 
     def _shop(self, store_hash: str) -> Shop:

@@ -23,6 +23,8 @@ class Knobs(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Every webhook waits a random time up to this, so that their order is lost."""
     drop: Chance = 0
     """A webhook is never sent."""
+    drop_only: list[str] = []
+    """Webhooks of these scopes; none named: of all."""
     stale_timestamp: Chance = 0
     """An attempt is signed with a time of ten minutes ago."""
     bad_signature: Chance = 0
@@ -47,6 +49,9 @@ class Knobs(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     slow: Chance = 0
     slow_ms: Amount = 2000
     """A slow answer takes up to slow_ms longer."""
+    hang: Chance = 0
+    hang_ms: Amount = 15_000
+    """The work is done, and its answer comes when nobody waits for it any more."""
     drop_connection: Chance = 0
     """The work is done, then the connection breaks in the middle of the answer."""
     throttle: Chance = 0

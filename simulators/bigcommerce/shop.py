@@ -88,6 +88,7 @@ class Shop:
         self.entities: dict[str, dict[int | str, Entity]] = {kind: {} for kind in KINDS}
         self._ids: dict[str, list[Any]] = {kind: [] for kind in KINDS}  # in the order of listings: rising, carts as they came
         self.carts: dict[str, Cart] = {}
+        self.stale_reads = 0  # of one entity, that saw an older state than it had
         self.attribute_ids: dict[str, int] = {}
         self.address_owners: dict[int, int] = {}
         self.variant_owners: dict[int, int] = {}
@@ -100,7 +101,13 @@ class Shop:
     def find(self, kind: str, entity_id: int | str) -> Body | bytes | None:
         """What a read of one entity sees now: its body, the raw body that was set for it, or None."""
         entity = self.entities[kind].get(entity_id)
-        return None if entity is None else entity.raw or entity.seen(time.monotonic())
+        if entity is None:
+            return None
+        if entity.raw:
+            return entity.raw
+        seen = entity.seen(time.monotonic())
+        self.stale_reads += seen is not entity.body
+        return seen
 
     def all(
         self, kind: str, low: int | None = None, high: int | None = None, *, newest_first: bool = False

@@ -112,7 +112,7 @@ class Sender:
 
     def _send_with_faults(self, store: Store, hook: Hook, envelope: Body) -> None:
         knobs, scope = self._knobs, envelope["scope"]
-        if self._happens("drop"):
+        if (not knobs.drop_only or scope in knobs.drop_only) and self._happens("drop"):
             self.counts["dropped"] += 1
             return
         if self._happens("numeric_store_id"):
@@ -120,7 +120,10 @@ class Sender:
         if "status" in envelope["data"] and self._happens("missing_status"):
             envelope = {**envelope, "data": {key: value for key, value in envelope["data"].items() if key != "status"}}
         delivery = Delivery(store, hook, scope, envelope["hash"], orjson.dumps(envelope))
-        delay_s = self._random.random() * knobs.delay_ms / 1000 if self._happens("delay") else 0.0
+        delay_s = 0.0
+        if self._happens("delay"):
+            self.counts["delayed"] += 1
+            delay_s = self._random.random() * knobs.delay_ms / 1000
         delay_s += self._random.random() * knobs.shuffle_ms / 1000 if knobs.shuffle_ms else 0.0
         delay_s += knobs.stamp_lag_ms / 1000
         self._queue_up(delivery, delay_s)

@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import socket
+import stat
 import time
 import traceback
 import uuid
@@ -151,7 +152,10 @@ def _cut(request: Request) -> None:
     """
     peer = request.client and (request.client.host, int(request.client.port))  # Granian gives the port as text
     for name in os.listdir("/dev/fd"):
-        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(name))) as connection:
-            if connection.getpeername()[:2] == peer:
-                connection.shutdown(socket.SHUT_RDWR)
-                return
+        with contextlib.suppress(OSError):
+            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                continue  # what is no socket would be left open by the attempt to make one of it
+            with socket.socket(fileno=os.dup(int(name))) as connection:
+                if connection.getpeername()[:2] == peer:
+                    connection.shutdown(socket.SHUT_RDWR)
+                    return

@@ -171,10 +171,17 @@ class StoreFetch:
             case "cart":
                 await self._read_list(resource, entries, _one(read_cart))
             case "order":
+                ranges = plan_calls([int(entry.id) for entry in entries])
+                entries += self._between(ranges)  # in place: where access is lost they are released, too
                 by_id = {int(entry.id): entry for entry in entries}
-                groups = ([by_id[number] for number in group] for group in plan_calls(by_id))
+                groups = ([by_id[n] for n in range(ids[0], ids[-1] + 1) if n in by_id] for ids in ranges)
                 left = await _side_by_side(self._read_range(group) for group in groups)
                 await _side_by_side(self._read_list(resource, [entry], _one(read_order)) for group in left for entry in group)
+
+    def _between(self, ranges: list[list[int]]) -> list[Entry]:
+        """Of the orders that a range brings along anyway, those that are due."""
+        every = (str(number) for ids in ranges for number in range(ids[0], ids[-1] + 1))
+        return self.queues["order"].take_along(every, time.monotonic())
 
     async def _read_range(self, group: list[Entry]) -> list[Entry]:
         """What lists leave out: the Incomplete ones are in another one, the rest has to be read by its own address."""

@@ -108,6 +108,7 @@ class LiveAccount(msgspec.Struct, frozen=True, omit_defaults=True):
     person: str  # which of the row's profiles it writes to
     read_at_ms: int = 0  # of its last state
     store: str = ""  # whose it is; "" in rows from before this was kept, when a project had one store
+    lane: str = ""  # key of the row of its present e-mail; "" in rows from before this was kept
 
 
 class LiveSubscription(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -158,6 +159,10 @@ class Profile(Row, frozen=True, omit_defaults=True):
     gone: dict[str, int] = {}  # accounts whose home this was, and when they were deleted
     anonymized_ms: int = 0  # the profile with `email_id`
     stayed_ms: int = 0  # the last deletion of an account that shared that profile with one that lives
+    moved_here: dict[str, str] = {}  # accounts that came to the e-mail of guests with a profile of their own, and their homes' keys
+    erased: dict[str, int] = {}  # accounts of one who asked to be erased, and when: no state of theirs says anything any more
+    erased_ms: int = 0  # the last time that who has the e-mail asked for it
+    lapsed_ms: int = 0  # the last time that a subscriber was anonymized who had consented to nothing for long
     number: int = 0  # last of the lane's commands
     live_only: bool = False  # an anonymization is among them: no later one goes by engagement.history
     # Of rows that know no holders yet:

@@ -80,3 +80,15 @@ def refusal(parse: Any, body: bytes) -> Undecodable | None:
     except Undecodable as error:
         return error
     return None
+
+
+def test_a_line_without_an_id_is_named_and_a_link_to_one_is_no_line():
+    consignments = {"pickups": [{"line_items": [{"url": "", "resource": "/orders/1/products/12"}, {"product_id": 7, "quantity": 1}]}]}
+    problem = refusal(parse_order, orjson.dumps(WHOLE | {"consignments": consignments}))
+    assert problem
+    assert problem.field == "consignments.pickups[0].line_items[1].id"
+
+
+def test_a_form_field_without_a_name_says_nothing():
+    body = orjson.dumps(WHOLE | {"form_fields": [{"value": "x"}, {"name": "", "value": "y"}, {"name": "Size", "value": "z"}]})
+    assert parse_customer(body).form_fields == {"Size": "z"}

@@ -1,7 +1,9 @@
 """upkeep as real processes: what was asked for is loaded, once, by one of them, whatever becomes of it."""
 
 import asyncio
+import contextlib
 import signal
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -83,8 +85,11 @@ async def test_a_process_that_was_stopped_and_wakes_loads_nothing_any_more(histo
     await history.until_done()
     pages = len(await history.pages())
     history.processes[0].send_signal(signal.SIGCONT)
-    await asyncio.to_thread(history.processes[0].wait, 30)
-    assert history.processes[0].returncode == 75
+    with contextlib.suppress(
+        subprocess.TimeoutExpired
+    ):  # it may learn from the group first that it lost its partitions, and go on as a member
+        await asyncio.to_thread(history.processes[0].wait, 10)
+    assert history.processes[0].returncode in (75, None), history.said(0)
     assert len(await history.pages()) <= pages + 1  # a record that was under way when it was stopped
     assert (await history.until_done())["customer"].loaded == 2000
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -170,6 +171,33 @@ def test_a_scope_that_is_not_tracked_is_kept_and_counted(ingest: IngestProcess):
     assert ingest.deliver("abc", body).status_code == 200
     assert (records_under(ingest, "abc.1/other/-")[-1][0].body) == body.decode()
     assert ingest.metric('cartstream_webhooks_untracked_total{scope="store/category/created"}') == 1
+
+
+UNUSUAL = {
+    "a scope that nobody knows": ({"scope": "store/wishlist/shared", "data": {"type": "wishlist", "id": 7}}, "other/-"),
+    "a scope of a channel": ({"scope": "store/channel/3/order/created", "data": {"order_id": 4711}}, "order/4711"),
+    "a channel's scope that is not tracked": ({"scope": "store/channel/3/settings/updated", "data": {"id": 3}}, "other/-"),
+    "data that is an array": ({"scope": "store/priceList/records/updated", "data": [{"price_list_id": 1, "variant_id": 2}]}, "other/-"),
+    "data of a tracked scope that is an array": ({"scope": "store/order/updated", "data": [{"id": 4712}]}, "other/-"),
+    "a store id that is a number": ({"scope": "store/order/updated", "data": {"id": 4713}, "store_id": 1025646}, "order/4713"),
+    "no data": ({"scope": "store/order/updated"}, "other/-"),
+    "no scope": ({"data": {"type": "order", "id": 4714}}, "other/-"),
+    "no id": ({"scope": "store/customer/updated", "data": {"type": "customer"}}, "other/-"),
+    "nothing at all": ({}, "other/-"),
+}
+
+
+@pytest.mark.parametrize("case", UNUSUAL)
+def test_a_webhook_of_an_unusual_shape_is_kept_as_it_came_and_never_refused(ingest: IngestProcess, case: str):
+    fields, place = UNUSUAL[case]
+    body, key = orjson.dumps(fields), f"abc.1/{place}"
+    scope = re.sub("[0-9]+", "0", str(fields.get("scope", "")))
+    sample = f'cartstream_webhooks_untracked_total{{scope="{scope}"}}'
+    kept, counted = len(records_under(ingest, key)), ingest.metric(sample)
+    assert ingest.deliver("abc", body, {"x-cartstream-secret": WEBHOOK_SECRET}).status_code == 200
+    records = records_under(ingest, key)
+    assert (len(records), records[-1][0].body) == (kept + 1, body.decode())
+    assert ingest.metric(sample) == counted + (place == "other/-")
 
 
 def test_the_largest_body_reaches_the_topic_whole(ingest: IngestProcess):

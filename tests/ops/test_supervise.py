@@ -67,8 +67,10 @@ async def test_a_child_whose_assignment_ended_is_started_again_without_a_pause(t
     monkeypatch.setattr(supervise, "PAUSE_S_MAX", 3600.0)
     monkeypatch.setattr(supervise, "PAUSE_S_MIN", 3600.0)
     file = tmp_path / "lives"
-    told, watching = await watched(child(WRITES_ITS_PID + "time.sleep(1.1); sys.exit(75)", str(file)))
+    one = child(WRITES_ITS_PID + "time.sleep(1.1); sys.exit(75)", str(file))
+    told, watching = await watched(one)
     await until(lambda: len(lives(file)) == 3, "the third life began")
+    assert one.ends == {75: 2}
     told.set()
     assert await asyncio.wait_for(watching, DEADLINE_S) == DONE
 

@@ -22,6 +22,7 @@ WRONG = {
     "CARTSTREAM_DATA": ["not.pem", "not.pem/below", "/dev/null/below"],
     "CARTSTREAM_TABLES": ["sqlite://", ""],
     "CARTSTREAM_SETTLE_S": ["-1", "soon", "601", "nan"],
+    "CARTSTREAM_ANONYMIZE_LAPSED_DAYS": ["-1", "never", "1.5", "36501", ""],
     "CARTSTREAM_HISTORY_RPS": ["0", "-1", "many", "101", "nan"],
     "CARTSTREAM_SLOT": ["-1", "first", ""],
 }

@@ -16,7 +16,7 @@ Each record that names an id is a claim on it. A claim ends when a read shows wh
 import heapq
 import itertools
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -123,6 +123,14 @@ class Queue:
         while len(taken) < ids_max and (entry := self._first()) and entry.due_at <= now:
             entry.reading, entry.began_at = True, now
             taken.append(entry)
+        return taken
+
+    def take_along(self, ids: Iterable[str], now: float) -> list[Entry]:
+        """As `take`, but of these ids those that are due."""
+        named = (self.entries[id] for id in ids if id in self.entries)
+        taken = [entry for entry in named if not entry.reading and entry.due_at <= now]
+        for entry in taken:
+            entry.reading, entry.began_at = True, now
         return taken
 
     def release(self, entry: Entry) -> None:

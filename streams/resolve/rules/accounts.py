@@ -50,7 +50,7 @@ def apply_customer(row: Account, state: CustomerState, store: Store) -> Change[A
             ),
         )
     )
-    sends += [Send(PEOPLE, home, activity) for activity in row.waiting]
+    sends += [Send(PEOPLE, home, replace(activity, email=customer.email)) for activity in row.waiting]
     after = Account(seen=fence.seen_of(state), home=home, email=customer.email)
     return Change(after, sends)
 
@@ -82,7 +82,7 @@ def apply_customer_gone(row: Account, gone: CustomerGone, store: Store) -> Chang
 def apply_activity(row: Account, activity: Activity, store: Store) -> Change[Account]:
     """What a cart or an order of this account brought: to the person's row, or it waits here until the account is known."""
     if row.home:
-        told = replace(activity, customer=store.id(activity.customer))
+        told = replace(activity, customer=store.id(activity.customer), email=row.email)
         return Change(None, [Send(PEOPLE, row.home, told)])
     if row.told_ms or row.found_ms:
         return Change(None, note="belongs to a deleted account")

@@ -12,16 +12,19 @@ after the last one of its account or subscriber is a repetition, as a kill makes
 activity finds the same profile again, and Engagement drops equal events.
 """
 
+from collections.abc import Iterable
+
 from msgspec.structs import replace
 
 from engagement.ids import bigcommerce_id
 from schemas.keys import webhook_key
-from schemas.people import AccountGone, AccountSeen, Activity, EmailTaken, PersonFact, SubscriptionGone, SubscriptionSeen
+from schemas.people import AccountGone, AccountSeen, Activity, EmailTaken, Erased, Lapsed, PersonFact, SubscriptionGone, SubscriptionSeen
 from schemas.topics import PEOPLE, WEBHOOKS
 from schemas.webhooks import LookAt
 from streams.resolve.rules import holders
 from streams.resolve.rules.change import Change, Send, Store
 from streams.resolve.rules.fence import before
+from streams.resolve.rules.lapsed import lapsed
 from streams.resolve.rules.persons import MAIN
 from streams.resolve.rules.row_work import HANDED_BACK
 from streams.resolve.rules.subscriptions import Subscriptions
@@ -48,6 +51,10 @@ def apply_fact(row: Profile, key: str, fact: PersonFact, store: Store) -> Change
             note = work.subscription_gone(fact)
         case EmailTaken():
             note = work.email_taken(fact)
+        case Erased():
+            note = work.erase(fact)
+        case Lapsed():
+            note = work.lapse(fact)
         case _:
             raise TypeError(f"no rule for {type(fact).__name__}")
     return work.change(note)
@@ -60,7 +67,7 @@ class _Work(Subscriptions):
         """It was handed on to an account that is gone here: the row that it came from is told so, and deals with it."""
         if isinstance(fact, SubscriptionGone):
             return self.change("not known here")
-        gone_ms = self.gone.get(fact.handed_on, self.anonymized_ms)
+        gone_ms = self.gone.get(fact.handed_on, self.erased.get(fact.handed_on, self.anonymized_ms))
         via = fact.via or self.store.lane_of(getattr(fact, "email", ""))
         self.others.append(Send(PEOPLE, via, self._gone_here(fact.handed_on, gone_ms)))
         self.others.append(Send(PEOPLE, via, replace(fact, handed_on=HANDED_BACK, via="")))
@@ -73,7 +80,12 @@ class _Work(Subscriptions):
 
     def account_seen(self, fact: AccountSeen) -> str:
         known = self.accounts.get(fact.customer)
-        here = self.store.lane_of(fact.email) == self.key
+        lane = self.store.lane_of(fact.email)
+        here = lane == self.key
+        if here and not known and self.erased_ms and before(fact.created_ms, self.erased_ms):
+            self.erased.setdefault(fact.customer, self.erased_ms)
+        if fact.customer in self.erased:
+            return "of an erased person"
         if here:
             self.told.email = fact.email
         if here and not (known and known.here):
@@ -81,7 +93,7 @@ class _Work(Subscriptions):
         person = known.person if known else self._choose_person(fact.customer)
         if person == MAIN and not self.told.bears:
             self.told.bears = fact.customer
-        self.accounts[fact.customer] = LiveAccount(fact.created_ms, here, person, fact.read_at_ms, fact.store)
+        self.accounts[fact.customer] = LiveAccount(fact.created_ms, here, person, fact.read_at_ms, fact.store, lane)
         self.gone.pop(fact.customer, None)
         self._part()
         person = self.accounts[fact.customer].person
@@ -118,13 +130,20 @@ class _Work(Subscriptions):
 
     def email_taken(self, fact: EmailTaken) -> str:
         sharing = self.sharing()
-        if MAIN in self.told.persons and not sharing:
+        split = MAIN in self.told.persons and not sharing
+        if split:
+            self.moved_here[fact.customer] = fact.home
+        else:
+            self._take(Holder(fact.at_ms, fact.customer, fact.home))
+            self.settle(fact.at_ms)
+        if self.erased_ms and before(fact.at_ms, self.erased_ms):  # it was there already when that was asked for
+            self._erase_at_homes(self.erased_ms, [(fact.customer, fact.home)], None)
+        if split:
             return "split_person"
-        self._take(Holder(fact.at_ms, fact.customer, fact.home))
-        self.settle(fact.at_ms)
         return "split_person" if any(account.here for account in sharing.values()) else ""
 
     def account_gone(self, fact: AccountGone) -> str:
+        self.moved_here.pop(fact.customer, None)
         if fact.handed_on == HANDED_BACK:
             self.holders = holders.end(self.holders, fact.customer, fact.at_ms, away=True)
             self.settle(fact.at_ms)
@@ -179,9 +198,87 @@ class _Work(Subscriptions):
             self.told.email = ""
         self.settle(at_ms, ended=MAIN)
 
+    # Who asked to be erased, and who consented to nothing for long.
+
+    def erase(self, fact: Erased) -> str:
+        """Whoever the e-mail means, and all accounts that are on it, wherever their home is; what is younger stays."""
+        if fact.customer:
+            return self._erase_handed_on(fact)
+        if fact.at_ms <= self.erased_ms:
+            return "came before"
+        self.erased_ms, email = fact.at_ms, self.told.email
+        self.told.email = fact.email
+        here = [customer for customer, account in self.sharing().items() if account.here]
+        holder = holders.holder_at(self.holders, fact.at_ms, here)
+        has_it = holder is None or holder.customer in self.sharing()
+        by_email = set(self.sharing()) if has_it else {holder.customer} if holder else set()
+        known = {customer for customer, account in self.accounts.items() if before(account.created_ms, fact.at_ms)}
+        erased = {customer for customer in known if self.accounts[customer].here or customer in by_email}
+        of_main = erased & set(self.sharing())
+        for customer in sorted(erased):
+            self._erase_account(customer, fact.at_ms)
+        ended_later = self.anonymized_ms and before(fact.at_ms, self.anonymized_ms)
+        of_another = not of_main and known & set(self.sharing())
+        if not (ended_later or of_another):
+            if MAIN not in self.told.persons:  # the web SDK, or another source, may have told Engagement of the person
+                self.told.anonymize(MAIN, fact.at_ms)
+            self._end_erased(fact.at_ms)
+        else:
+            self.told.email = email
+        held = {(h.customer, h.home) for h in self.holders if h.home and not h.gone_ms and before(h.from_ms, fact.at_ms)}
+        self._erase_at_homes(fact.at_ms, held | set(self.moved_here.items()), holder)
+        return "the e-mail is the id of another's profile" if of_another else ""
+
+    def _erase_at_homes(self, at_ms: int, accounts: Iterable[tuple[str, str]], holder: Holder | None) -> None:
+        """Accounts of which the home is another row are erased there, the holder even if it left the e-mail."""
+        for customer, home in sorted(accounts):
+            holds = holder is not None and (holder.customer, holder.home) == (customer, home)
+            erased = Erased(store=self.store.store, email="", at_ms=at_ms, customer=customer, holds=holds, via=self.key)
+            self.others.append(Send(PEOPLE, home, erased))
+
+    def _erase_handed_on(self, fact: Erased) -> str:
+        """At the home of an account that has the e-mail. Who shares its profile starts a new one."""
+        account = self.accounts.get(fact.customer)
+        if account is None or not before(account.created_ms, fact.at_ms):
+            return "not known here"
+        if not fact.holds and account.lane not in ("", fact.via):
+            return "has another e-mail by now"
+        self._erase_account(fact.customer, fact.at_ms)
+        if account.person == MAIN:
+            self._end_erased(fact.at_ms)
+        return ""
+
+    def _erase_account(self, customer: str, at_ms: int) -> None:
+        """It stays out; its own profile ends, or the one that it shares is about to; the row of its present e-mail is told."""
+        account = self.accounts.pop(customer)
+        self.erased[customer] = at_ms
+        self.holders = holders.end(self.holders, customer, at_ms, away=account.person == MAIN)
+        gone = AccountGone(store=self.store.store, customer=customer, at_ms=at_ms)
+        self._end_handed_on(gone, stays=False)
+        if account.person != MAIN:
+            self.told.anonymize(account.person, at_ms)
+            self.settle(at_ms, ended=account.person)
+        if account.lane not in ("", self.key):
+            self.others.append(Send(PEOPLE, account.lane, gone))
+
+    def _end_erased(self, at_ms: int) -> None:
+        heir = self.writer_of_main()
+        self._end_main(max(self.stayed_ms, at_ms), heir)
+        if heir:
+            self._look(heir, "its profile was ended for another's sake, it starts a new one")
+
+    def lapse(self, fact: Lapsed) -> str:
+        if not lapsed(self.row, fact.at_ms, fact.days):
+            return "has not lapsed"
+        self.lapsed_ms = fact.at_ms
+        self._end_main(fact.at_ms)
+        return ""
+
     # What comes by an account or an e-mail.
 
     def activity(self, fact: Activity) -> str:
+        if fact.customer in self.erased:
+            return self._activity_of_erased(fact)
         if fact.customer:
             if fact.customer not in self.accounts:
                 return "before the deletion"
@@ -205,6 +302,18 @@ class _Work(Subscriptions):
         for event in fact.events:
             self.told.add_event(person, soft, customer, event)
         return ""
+
+    def _activity_of_erased(self, fact: Activity) -> str:
+        """What an account did after its person was erased is known by its e-mail alone, as a guest's."""
+        if before(fact.born_ms, self.erased[fact.customer]):
+            return "before the deletion"
+        if not fact.email:
+            return "of an erased person"
+        as_guest, lane = replace(fact, customer="", email=fact.email), self.store.lane_of(fact.email)
+        if lane == self.key:
+            return self.activity(as_guest)
+        self.others.append(Send(PEOPLE, lane, as_guest))
+        return "as a guest's"
 
     def _may_bear_cart(self, person: str, fact: Activity) -> bool:
         """Whether the cart's id cannot merge two people: that would be one known by e-mail alone, one by customer id alone."""

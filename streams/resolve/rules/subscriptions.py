@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from schemas.people import SubscriptionGone, SubscriptionSeen
 from schemas.topics import PEOPLE
 from streams.resolve.rules.change import Send
+from streams.resolve.rules.fence import before
 from streams.resolve.rules.persons import MAIN
 from streams.resolve.rules.row_work import HANDED_BACK, RowWork
 from streams.resolve.tables import LiveSubscription
@@ -19,7 +20,7 @@ class Subscriptions(RowWork):
             consents=fact.consents,
             can_hold=fact.can_hold,
             email=fact.email,
-            since_ms=fact.since_ms or fact.created_ms,
+            since_ms=self._since_ms(fact),
             modified_ms=fact.modified_ms,
             by=by,
             via=fact.via,
@@ -31,6 +32,12 @@ class Subscriptions(RowWork):
         if not place.refused:
             self._enter(fact.subscriber, replace(subscription, person=place.person, home=place.home))
         return place.refused or ("handed on" if place.home else "")
+
+    def _since_ms(self, fact: SubscriptionSeen) -> int:
+        """When it came to the e-mail. Who was erased, or had lapsed, and consents later comes again."""
+        since_ms, ended_ms = fact.since_ms or fact.created_ms, max(self.erased_ms, self.lapsed_ms)
+        again = ended_ms and fact.consents and before(since_ms, ended_ms) and not before(fact.modified_ms, ended_ms)
+        return fact.modified_ms if again else since_ms
 
     def subscription_gone(self, fact: SubscriptionGone) -> str:
         last = self.subscriptions.get(fact.subscriber)

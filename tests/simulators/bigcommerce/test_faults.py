@@ -49,6 +49,25 @@ def test_a_slow_answer_outlasts_a_clients_patience(shop):
         shop.client.get(f"/stores/{shop.hash}/v2/time", headers=shop.headers, timeout=0.2)
 
 
+def test_a_call_hangs_after_the_work_is_done(shop):
+    shop.knobs(hang=1)
+    hook = {"scope": "store/order/created", "destination": "https://app.example.com/webhooks"}
+    with pytest.raises(httpx.ReadTimeout):
+        shop.client.post(f"/stores/{shop.hash}/v3/hooks", json=hook, headers=shop.headers, timeout=0.5)
+    shop.knobs(hang=0)
+    assert len(shop.data("/v3/hooks")) == 1
+
+
+def test_faults_are_counted_by_endpoint(shop):
+    def counted():
+        return shop.client.get("/_sim/counters").json()["faults"].get("GET /v2/orders throttle", 0)
+
+    before = counted()
+    shop.knobs(throttle=1)
+    shop.get("/v2/orders")
+    assert counted() == before + 1
+
+
 def test_a_connection_breaks_after_the_work_is_done(shop):
     shop.knobs(drop_connection=1)
     with pytest.raises(httpx.RemoteProtocolError):
@@ -71,6 +90,9 @@ def test_reads_lag_behind_changes(shop):
         {"action": "create_cart", "lines": [LINE]},
     )
     assert shop.data("/v3/customers")[0]["first_name"] == "Old"
+    stale = shop.client.get("/_sim/counters").json()["stale_reads"]
+    assert shop.get("/v3/customers", **{"id:in": customer}).json()["data"][0]["first_name"] == "Old"
+    assert shop.client.get("/_sim/counters").json()["stale_reads"] == stale + 1
     assert shop.get(f"/v2/orders/{shop.truth('order')[0]['id']}").status_code == 404
     assert shop.get("/v2/orders").status_code == 204
     assert shop.get(f"/v3/carts/{shop.truth('cart')[0]['id']}").status_code == 404

@@ -250,6 +250,10 @@ def test_knob_drop(shop, receiver):
     assert one_delivery(shop, receiver, 0, drop=1) == []
 
 
+def test_webhooks_of_other_scopes_than_those_named_are_not_dropped(shop, receiver):
+    assert len(one_delivery(shop, receiver, drop=1, drop_only=["store/cart/deleted"])) == 1
+
+
 def test_knob_stale_timestamp(shop, receiver):
     [(headers, body)] = one_delivery(shop, receiver, stale_timestamp=1)
     assert headers["webhook-signature"] == signature(headers, body)

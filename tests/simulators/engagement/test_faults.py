@@ -5,7 +5,10 @@ import uuid
 from typing import Any
 
 import httpx
+import psutil
 import pytest
+
+from simulators.process import start
 
 IDS = {"email_id": "a@x"}
 EVENT = {"customer_ids": IDS, "event_type": "visit", "timestamp": 1}
@@ -134,6 +137,18 @@ def test_a_drop_ends_one_connection_only(project: Any, applied: bool) -> None:
         with pytest.raises(httpx.RemoteProtocolError):
             project.track("batch", {"commands": [{"name": "system/time"}]})
         assert other.get(f"/track/v2/projects/{project.token}/system/time").status_code == 200
+
+
+def test_drops_leave_nothing_open() -> None:
+    with start("engagement") as running, httpx.Client(base_url=running.url, auth=("key", "secret"), verify=False) as client:
+        token = str(uuid.uuid4())
+        client.post("/_sim/projects", json={"token": token, "keys": [{"id": "key", "secret": "secret"}]}).raise_for_status()
+        before = psutil.Process(running.process.pid).num_fds()
+        client.post("/_sim/faults", json=[{"kind": "drop"}]).raise_for_status()
+        for _ in range(6):
+            with pytest.raises(httpx.RemoteProtocolError):
+                client.get(f"/track/v2/projects/{token}/system/time")
+        assert psutil.Process(running.process.pid).num_fds() < before + 10
 
 
 @pytest.mark.parametrize("applied", [False, True])

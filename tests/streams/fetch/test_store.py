@@ -183,6 +183,23 @@ async def test_orders_that_wait_for_their_next_try_hold_back_no_others(apart: in
         await store.until(lambda: len(store.done) == 23)
 
 
+async def test_a_burst_of_consecutive_orders_is_read_by_few_ranges_in_whatever_order_it_came():
+    """From Kafka they come by partition, so that those that have waited longest lie all over the burst."""
+    ids = [str(n) for n in range(1, 1001)]
+    ranges: list[tuple[int, int]] = []
+
+    async def answer(path: str, query: dict[str, str]) -> Any:
+        assert path == "/v2/orders"
+        ranges.append((int(query["min_id"]), int(query["max_id"])))
+        return [order(str(n)) for n in range(ranges[-1][0], ranges[-1][1] + 1)]
+
+    async with one_store(answer) as store:
+        store.look("order", *(id for part in range(4) for id in ids[part::4]))
+        await store.until(lambda: len(store.done) == 1000)
+    assert store.ids(OrderState) == set(ids)
+    assert len(ranges) <= 8, ranges  # not four for each part
+
+
 async def test_when_access_is_lost_what_waits_is_not_tried_one_by_one():
     calls = Counter[str]()
 

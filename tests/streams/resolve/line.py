@@ -25,8 +25,9 @@ from schemas.entities import (
     SubscriberState,
 )
 from schemas.keys import checkout_key, entity_key, person_hash, person_lane
+from schemas.people import Erased
 from schemas.records import Decoder, Message, Origin, encode, headers_of
-from schemas.topics import ACCOUNTS, CATALOG, CHECKOUTS, COMMANDS, DEAD_LETTERS, HISTORY, PRODUCTS, SUBSCRIBERS, WEBHOOKS, Topic
+from schemas.topics import ACCOUNTS, CATALOG, CHECKOUTS, COMMANDS, DEAD_LETTERS, HISTORY, PEOPLE, PRODUCTS, SUBSCRIBERS, WEBHOOKS, Topic
 from schemas.webhooks import LookAt
 from streams.engine import Incoming
 from streams.resolve.agents import make_agents
@@ -201,6 +202,8 @@ def place(message: Message) -> tuple[str, str]:
             return CHECKOUTS.name, checkout_key(message.store, orjson.loads(memoryview(message.body)).get("cart_id"), message.id)
         case ProductState() | ProductGone():
             return PRODUCTS.name, entity_key(message.store, message.id)
+        case Erased():
+            return PEOPLE.name, lane_of(message.email)
     raise TypeError(message)
 
 
@@ -255,6 +258,10 @@ def subscriber(
 
 def subscriber_gone(id: int = 5, *, at: int) -> SubscriberGone:
     return SubscriberGone(store=STORE.store, id=str(id), told=True, at_ms=T0 + at * 1000, read_at_ms=0)
+
+
+def erased(email: str = "jane@example.com", *, at: int) -> Erased:
+    return Erased(store=STORE.store, email=email, at_ms=T0 + at * 1000)
 
 
 def cart(

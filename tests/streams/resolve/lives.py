@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from bigcommerce.subscribers import ABANDONED_CART, NEWSLETTER
 from schemas.records import Message
 from tests.streams.resolve.engagement import Engagement, Profile
-from tests.streams.resolve.line import Line, cart, customer, customer_gone, order, subscriber, subscriber_gone
+from tests.streams.resolve.line import Line, cart, customer, customer_gone, erased, order, subscriber, subscriber_gone
 
 EMAILS = ["a@x", "b@x", "c@x"]
 CONSENTS = [[NEWSLETTER], [NEWSLETTER, ABANDONED_CART], []]
 CATEGORIES = {NEWSLETTER: "bigcommerce", ABANDONED_CART: "bigcommerce_abandoned_cart"}
-KINDS = ["register", "move", "delete", "touch", "order", "guest", "cart", "subscribe", "consent", "move subscriber", "unsubscribe"]
+KINDS = ["register", "move", "delete", "touch", "order", "guest", "cart", "subscribe", "consent", "move subscriber", "unsubscribe", "erase"]
 Step = tuple[str, int, int]  # kind, which one, which e-mail or consents
 
 
@@ -21,6 +21,13 @@ class Account:
     emails: list[tuple[int, str]]  # with the time from which on
     touched: int
     gone: int = 0
+    erased: int = 0
+    in_doubt: bool = False  # an e-mail that it left was erased, and may have meant its guests: either may be right
+
+    @property
+    def ended(self) -> int:
+        """When Engagement was to forget it, 0 for never."""
+        return min(filter(None, (self.gone, self.erased)), default=0)
 
     def had(self, email: str) -> bool:
         return any(e == email for _, e in self.emails)
@@ -45,6 +52,7 @@ class Life:
     orders: dict[int, tuple[int, str, int]] = field(default_factory=dict)  # account or 0, the guest's e-mail, time
     messages: list[Message] = field(default_factory=list)
     carts: dict[str, int] = field(default_factory=dict)  # versions
+    erasures: list[tuple[int, str]] = field(default_factory=list)
     reads: int = 0
 
     def __post_init__(self) -> None:
@@ -91,6 +99,15 @@ class Life:
         elif kind == "move subscriber" and sub and unlisted:
             self.subscribers[sub].email, self.subscribers[sub].moved = email, True
             self.messages.append(self._subscriber(sub, at))
+        elif kind == "erase":
+            owner = self.owner(email, at)
+            self.erasures.append((at, email))
+            for id in live:
+                account = self.accounts[id]
+                if account.emails[-1][1] == email or (id == owner and not self.is_split(email)):
+                    account.erased = account.erased or at
+                account.in_doubt |= id == owner and account.emails[-1][1] != email and self.is_split(email)
+            self.messages.append(erased(email, at=at))
         elif kind == "unsubscribe" and sub:
             self.subscribers[sub].gone = at
             self.messages.append(subscriber_gone(sub, at=at))
@@ -124,7 +141,15 @@ class Life:
         return {email for _, email in self.accounts[id].emails} if id else set()
 
     def deletions(self, email: str) -> list[int]:
-        return [account.gone for account in self.accounts.values() if account.gone and account.had(email)]
+        """When something of those who had the e-mail was to be forgotten."""
+        accounts = [account for account in self.accounts.values() if account.had(email)]
+        found = [at for account in accounts for at in (account.gone, account.erased) if at]
+        return found + [at for at, erased_email in self.erasures if erased_email == email or any(a.in_doubt for a in accounts)]
+
+    def is_near_erasure(self, email: str) -> bool:
+        """An account that had it had an e-mail, too, that was erased while or after it moved from or to it."""
+        erased = {email for _, email in self.erasures}
+        return any(account.had(email) and len(account.emails) > 1 and any(map(account.had, erased)) for account in self.accounts.values())
 
     def is_split(self, email: str) -> bool:
         """Guests used the e-mail while no account had it: they have a profile of their own, which stays theirs when one moves there."""
@@ -134,7 +159,7 @@ class Life:
 
         def has_no_account(at: int) -> bool:
             owner = self.accounts.get(self.owner(email, at))
-            return owner is None or 0 < owner.gone < at
+            return owner is None or 0 < owner.ended < at
 
         return any(map(has_no_account, guests))
 
@@ -155,6 +180,7 @@ def faults(life: Life, ended: Engagement, *, raced: bool) -> list[str]:
     - raced: what overtakes the states by which one account left an e-mail and another took it (`is_taken_over`);
     - raced: the ids of accounts that were seen on one e-mail at once, which so share a profile, when one of them is deleted (`shared`);
     - raced: what comes by an e-mail and overtakes the state by which an account moved there (`is_moved_to`);
+    - raced: who an erased e-mail means while states by which accounts come or leave are under way (`is_near_erasure`);
     - the `subscriber_id` of one who changed the e-mail, or whose profile is known by its customer id alone.
     """
     found = [f"clash {clash}" for clash in ended.clashes]
@@ -165,13 +191,15 @@ def faults(life: Life, ended: Engagement, *, raced: bool) -> list[str]:
 
     for id, account in life.accounts.items():
         profile_of = ended.find("customer_id", id)
+        if account.in_doubt or (raced and any(map(life.is_near_erasure, life.emails_of(id)))):
+            continue
         shared = raced and any(life.is_taken_over(email) and life.deletions(email) for email in life.emails_of(id))
-        if account.gone and not shared:
+        if account.ended and not shared:
             found += [f"{id} is deleted and has its id"] if profile_of else []
             found += [f"{id} is deleted and known" for p in ended.live() if str(p.property("phone")).startswith(f"{id}-")]
         elif profile_of is None:
             found += [] if shared else [f"{id} has no profile"]
-        elif not account.gone and (profile_of.property("email"), profile_of.property("phone")) != (
+        elif not account.ended and (profile_of.property("email"), profile_of.property("phone")) != (
             account.emails[-1][1],
             f"{id}-{account.touched}",
         ):
@@ -180,14 +208,21 @@ def faults(life: Life, ended: Engagement, *, raced: bool) -> list[str]:
     for number, (buyer, email, at) in life.orders.items():
         profiles = bought.get(str(number), [])
         if buyer:
-            gone = life.accounts[buyer].gone
+            if life.accounts[buyer].in_doubt or (raced and any(map(life.is_near_erasure, life.emails_of(buyer)))):
+                continue
+            gone = life.accounts[buyer].ended
             loose = raced and any(map(life.is_taken_over, life.emails_of(buyer)))
-            if gone:
+            if life.accounts[buyer].erased and at > life.accounts[buyer].erased:  # by its e-mail alone, as a guest's
+                dropped = raced or any(gone >= at for email in life.emails_of(buyer) for gone in life.deletions(email))
+                if not dropped and [profile.anonymized for profile in profiles] != [False]:
+                    found.append(f"{number} of {buyer}, after its erasure, stands {len(profiles)} times")
+            elif gone:
                 found += [f"{number} of {buyer}, deleted, lives" for p in profiles if not p.anonymized and not loose]
             elif profiles != [ended.find("customer_id", buyer)] and not loose:
                 found.append(f"{number} of {buyer} stands elsewhere")
             continue
         overtook = raced and any(gone < at for gone in life.deletions(email))
+        overtook |= raced and life.is_near_erasure(email)
         if not overtook and (len(profiles) > 1 or (not profiles and not any(gone >= at for gone in life.deletions(email)))):
             found.append(f"{number} by {email} stands {len(profiles)} times")
         owner = life.owner(email, at)
@@ -199,8 +234,14 @@ def faults(life: Life, ended: Engagement, *, raced: bool) -> list[str]:
             bears = int(profile.hard.get("customer_id", 0))
             if bears and not loose and not life.accounts[bears].had(email) and profile.hard.get("email_id") != email:
                 found.append(f"{number} by {email} is on a stranger's profile")
-            if owner and not loose and not life.is_split(email) and not (raced and life.is_moved_to(email)):
-                gone = life.accounts[owner].gone
+            if (
+                owner
+                and not life.accounts[owner].in_doubt
+                and not loose
+                and not life.is_split(email)
+                and not (raced and life.is_moved_to(email))
+            ):
+                gone = life.accounts[owner].ended
                 if gone and at <= gone:
                     found.append(f"{number} of {owner}, deleted, lives")
                 elif not gone and profile is not ended.find("customer_id", owner):

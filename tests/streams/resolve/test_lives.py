@@ -8,10 +8,12 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.topics import PAGES, WEBHOOKS
+from schemas.people import Lapsed
+from schemas.records import Origin, encode, headers_of
+from schemas.topics import PAGES, PEOPLE, WEBHOOKS
 from tests.streams.resolve.engagement import Engagement
-from tests.streams.resolve.line import Line, place
-from tests.streams.resolve.lives import KINDS, Life, Step, faults
+from tests.streams.resolve.line import STORE, T0, Line, lane_of, place
+from tests.streams.resolve.lives import EMAILS, KINDS, Life, Step, faults
 
 STEPS = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 3), st.integers(0, 2)), min_size=4, max_size=16)
 
@@ -67,6 +69,27 @@ def test_raced_each_fact_is_with_its_person_as_far_as_is_promised(steps: list[St
     life.answer(line)
     assert line.letters == []
     assert faults(life, Engagement().deliver(line.commands, seed, shuffle=True), raced=True) == []
+
+
+@settings(max_examples=200, deadline=None)
+@given(STEPS)
+def test_of_any_life_subscribers_without_account_or_consent_lapse_and_nobody_else(steps: list[Step]):
+    life = Life(steps)
+    line = in_true_order(life, Line())
+
+    def lapse_all() -> Engagement:
+        fact = Lapsed(store=STORE.store, at_ms=T0 + 1_000_000, days=0)
+        for email in EMAILS:
+            line.put(PEOPLE.name, lane_of(email), encode(fact), headers_of(fact, Origin("", 1)))
+        return Engagement().deliver(line.run().commands)
+
+    ended = lapse_all()
+    rejecting = [p for p in ended.live() if p.consents() and p.consents().get("bigcommerce") != "accept"]
+    assert [profile.hard for profile in rejecting if "customer_id" not in profile.hard] == []
+    assert [fault for fault in faults(life, ended, raced=False) if not fault.endswith("is anonymized")] == []
+    done = len(line.commands)
+    lapse_all()
+    assert len(line.commands) == done
 
 
 @settings(max_examples=400, deadline=None)

@@ -52,6 +52,18 @@ def test_a_read_soon_after_the_webhook_is_repeated_when_the_change_has_settled()
     assert read(queue, 13.5, modified=10) == ["a"]
 
 
+def test_of_named_ids_those_that_are_due_are_taken_along():
+    queue = Queue()
+    for id in ("1", "2", "3"):
+        queue.add(id, webhook(id, created=10), now=10.2)
+    [first] = queue.take(10.5, 1)
+    queue.settle(first, 10.5, date(10.5), date(10))  # due again at 13.5
+    assert [entry.id for entry in queue.take_along(["1", "3", "4"], 11.0)] == ["3"]
+    assert [entry.id for entry in queue.take_along(["2", "3"], 11.0)] == ["2"]
+    assert queue.take(11.0, 10) == []
+    assert [entry.id for entry in queue.take(13.5, 10)] == ["1"]
+
+
 def test_a_state_older_than_its_webhook_is_read_once_more_and_not_for_ever():
     queue = Queue()
     queue.add("7", webhook("a", created=10), now=10.2)

@@ -1,0 +1,256 @@
+"""What a store has against what our rows hold. For each difference fetch is asked to look: nothing is changed by a comparison alone.
+
+Carts are left out, for BigCommerce cannot list them. A customer's `date_modified` does not move with an address or an attribute: one of
+which only these changed shows no difference.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import msgspec
+import structlog
+
+from bigcommerce.client import Answer, HistoryApi
+from bigcommerce.customers import parse_customer
+from bigcommerce.listings import ListedPage, list_page
+from bigcommerce.orders import parse_order
+from bigcommerce.reads import id_of
+from bigcommerce.subscribers import parse_subscriber
+from ingest.backfill import Records, retry_in_s
+from schemas.backfills import Backfills
+from schemas.changelogs import AccountRow, CheckoutRow, Seen, SubscriberRow, read_rows
+from schemas.failures import Retry, Undecodable
+from schemas.keys import webhook_key
+from schemas.records import Message
+from schemas.settings import Settings
+from schemas.topics import ACCOUNTS, CHECKOUTS, SUBSCRIBERS, WEBHOOKS
+from schemas.webhooks import LookAt
+
+log = structlog.get_logger()
+
+RESOURCES = ("customer", "subscriber", "order")
+MARGIN_S = 600.0
+"""What changed within it is under way: a webhook is stamped within seconds, its first retries and fetch's repeated reads take minutes."""
+GONE_CUSTOMERS_MAX = 100  # more of them are more likely a fault than a shop's day: the run leaves them, and asks
+TRIES_MAX = 8  # of a page; some three minutes
+AT_ONCE = 1000  # records that wait for Kafka's acknowledgement
+
+
+class Held(msgspec.Struct, frozen=True):
+    """What a row says of one entity."""
+
+    seen: Seen | None
+    told: bool = False  # a delete webhook told of its end, which is final
+    gone: bool = False  # it was found gone, and nothing is left to do about it
+
+
+@dataclass
+class Compared:
+    """One resource of a store."""
+
+    resource: str
+    listed: int = 0
+    held: int = 0
+    calls: int = 0  # to BigCommerce
+    under_way: int = 0  # differences that the margin excuses
+    not_loaded: int = 0  # not here, for nobody asked for history that old, or it is still being loaded
+    unreadable: int = 0  # listed bodies that have no id or no time: fetch would not read them either
+    missing: dict[str, int] = field(default_factory=dict)  # id to when it was modified, ms; not here
+    older: dict[str, int] = field(default_factory=dict)  # here as it was before
+    gone: dict[str, int] = field(default_factory=dict)  # not in the store any more; when is not known: 0
+    left_alone: int = 0  # of `gone`, too many to be taken for true
+
+    @property
+    def differences(self) -> dict[str, dict[str, int]]:
+        return {"missing": self.missing, "older": self.older, "gone": self.gone}
+
+    def by_hour(self) -> list[tuple[str, str, int]]:
+        """Kind, hour of the change (ISO 8601, UTC; "" where it is not known) and how many, in this order."""
+        hours = [(kind, _hour(at_ms)) for kind, found in self.differences.items() for at_ms in found.values()]
+        return [(kind, hour, count) for (kind, hour), count in sorted(Counter(hours).items())]
+
+
+def _hour(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%dT%H:00Z") if at_ms else ""
+
+
+def follows_from_ms(backfills: Backfills, store: str, resource: str) -> int | None:
+    """From when on (ms) all that is modified is to be here; None: from the first read of any on, for no history was asked for."""
+    asked = backfills.asked.get(store)
+    for at in backfills.progress(store):
+        if at.resource == resource:
+            if asked is None or at.run != asked.run:
+                return at.began_ms  # what an earlier run left out is not known any more
+            return asked.since_ms if at.state == "done" else asked.asked_ms
+    return None
+
+
+def compare(
+    found: Compared, listed: Mapping[str, int], held: Mapping[str, Held], *, began_ms: int, margin_ms: int, from_ms: int, whole: bool
+) -> None:
+    """Fills in the differences. `listed` is id to date_modified (ms), read from `began_ms` on, by BigCommerce's clock; rows after it.
+
+    What was modified before `from_ms` need not be here. `whole`: all of the resource was listed, so that what is not in it is gone, unless
+    it was read since (`margin_ms` before `began_ms`).
+    """
+    settled_ms = began_ms - margin_ms
+    for id, modified_ms in listed.items():
+        row = held.get(id, Held(None))
+        if row.told:
+            continue
+        known = row.seen is not None and not row.gone
+        if known and row.seen is not None and row.seen.version >= modified_ms:
+            continue
+        if not known and modified_ms < from_ms:
+            found.not_loaded += 1
+        elif modified_ms > settled_ms:
+            found.under_way += 1
+        else:
+            (found.older if known else found.missing)[id] = modified_ms
+    for id, row in held.items() if whole else ():
+        if id in listed or row.told or row.gone or row.seen is None:
+            continue
+        if row.seen.read_at_ms > settled_ms:
+            found.under_way += 1
+        else:
+            found.gone[id] = 0
+
+
+class CountedApi(HistoryApi):
+    """At history's pace, which leaves live reads their share of the quota; counts its calls."""
+
+    calls = 0
+
+    async def try_get(self, endpoint: str, path: str, params: Mapping[str, str] | None = None, *, may_be_missing: bool = False) -> Answer:
+        self.calls += 1
+        return await super().try_get(endpoint, path, params, may_be_missing=may_be_missing)
+
+
+class Reconcile:
+    """One run for one store."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: str,
+        api: CountedApi,
+        records: Records,
+        backfills: Backfills,
+        *,
+        margin_s: float = MARGIN_S,
+        gone_customers_max: int = GONE_CUSTOMERS_MAX,
+    ) -> None:
+        """`store` is `{s}`; `records` is where fetch is asked; `backfills` what was asked for of its history."""
+        self._settings, self._store, self._api, self._records, self._backfills = settings, store, api, records, backfills
+        self._margin_ms, self._gone_max = int(margin_s * 1000), gone_customers_max
+
+    async def run(self, resource: str, since_ms: int = 0, watch: Callable[[Compared], object] = lambda _: None) -> Compared:
+        """Lists, compares, asks fetch to look at each difference. `watch` is told after each page.
+
+        With `since_ms` only what was modified from then on is listed, and nothing can be found gone. Orders are never found gone:
+        BigCommerce deletes none for good. Raises AccessLost, Reject, QuotaSpent, Unavailable.
+        """
+        found, listed = Compared(resource), dict[str, int]()
+        calls, began_ms, after = self._api.calls, 0, ""
+        while True:
+            page = await self._page(resource, after, since_ms)
+            began_ms, after = began_ms or page.read_at_ms, page.after
+            for item in page.items:
+                try:
+                    listed[id_of(item)] = _MODIFIED[resource](item)
+                except Undecodable:
+                    found.unreadable += 1
+                    listed[id_of(item)] = 0  # it is there, whatever it says
+            listed.pop("", None)
+            found.listed, found.calls = len(listed), self._api.calls - calls
+            watch(found)
+            if not after:
+                break
+        held = await _HELD[resource](self._settings, self._store)
+        found.held = sum(not (row.told or row.gone) for row in held.values())
+        readable = {id: modified_ms for id, modified_ms in listed.items() if modified_ms}
+        there = {id: row for id, row in held.items() if id in readable or id not in listed}
+        whole = not since_ms and resource != "order"
+        from_ms = follows_from_ms(self._backfills, self._store, resource)
+        if from_ms is None:
+            from_ms = min((row.seen.read_at_ms for row in held.values() if row.seen), default=began_ms)
+        compare(found, readable, there, began_ms=began_ms, margin_ms=self._margin_ms, from_ms=from_ms, whole=whole)
+        if resource == "customer" and len(found.gone) > self._gone_max:
+            found.left_alone = len(found.gone)
+            log.error("more customers are gone than a day takes: nothing is done about them", store=self._store, count=found.left_alone)
+        await self._ask(found, began_ms)
+        return found
+
+    async def _page(self, resource: str, after: str, since_ms: int) -> ListedPage:
+        """What may work later is tried TRIES_MAX times, with waits that grow."""
+        tries = 1
+        while True:
+            try:
+                return await list_page(self._api, resource, after, since_ms)
+            except Retry as error:
+                if tries == TRIES_MAX:
+                    raise
+                await asyncio.sleep(retry_in_s(error, tries))
+                tries += 1
+
+    async def _ask(self, found: Compared, at_ms: int) -> None:
+        """All in-sync replicas have what fetch is asked."""
+        why = {"missing": "reconcile: not here", "older": "reconcile: older here", "gone": "reconcile: not listed any more"}
+        looks: list[tuple[str, Message]] = [
+            (
+                webhook_key(self._store, found.resource, id),
+                LookAt(store=self._store, resource=found.resource, id=id, why=why[kind], at_ms=at_ms),
+            )
+            for kind, ids in found.differences.items()
+            if not (kind == "gone" and found.left_alone)
+            for id in ids
+        ]
+        for first in range(0, len(looks), AT_ONCE):
+            await self._records.put(WEBHOOKS, looks[first : first + AT_ONCE])
+
+
+_MODIFIED: dict[str, Callable[[bytes], int]] = {
+    "customer": lambda body: parse_customer(body).modified_ms,
+    "subscriber": lambda body: parse_subscriber(body).modified_ms,
+    "order": lambda body: parse_order(body).modified_ms,
+}
+
+
+async def _accounts(settings: Settings, store: str) -> dict[str, Held]:
+    def keep(key: str, row: bytes) -> Held | None:
+        if not key.startswith(f"{store}/"):
+            return None
+        read = msgspec.json.decode(row, type=AccountRow)
+        return Held(read.seen, told=bool(read.told_ms), gone=bool(read.found_read_ms) and not read.home)
+
+    return _by_id(await read_rows(settings, ACCOUNTS, keep))
+
+
+async def _subscribers(settings: Settings, store: str) -> dict[str, Held]:
+    def keep(key: str, row: bytes) -> Held | None:
+        if not key.startswith(f"{store}/"):
+            return None
+        read = msgspec.json.decode(row, type=SubscriberRow)
+        return Held(read.seen, told=bool(read.told_ms), gone=bool(read.found_read_ms) and not read.email)
+
+    return _by_id(await read_rows(settings, SUBSCRIBERS, keep))
+
+
+async def _orders(settings: Settings, store: str) -> dict[str, Held]:
+    def keep(key: str, row: bytes) -> dict[str, Held] | None:
+        if not key.startswith(f"{store}/"):
+            return None
+        orders = msgspec.json.decode(row, type=CheckoutRow).orders
+        return {id: Held(order.seen) for id, order in orders.items()} or None
+
+    return {id: held for orders in (await read_rows(settings, CHECKOUTS, keep)).values() for id, held in orders.items()}
+
+
+def _by_id(rows: dict[str, Held]) -> dict[str, Held]:
+    return {key.rpartition("/")[2]: row for key, row in rows.items()}
+
+
+_HELD = {"customer": _accounts, "subscriber": _subscribers, "order": _orders}

@@ -1,0 +1,95 @@
+"""Once a day upkeep, a real process, asks fetch to look at what the store has otherwise than the rows; its days have seconds here."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiokafka.admin import NewTopic
+
+from bigcommerce.client import BigCommerce, StoreApi
+from bigcommerce.customers import parse_customer
+from bigcommerce.listings import list_page
+from bigcommerce.reads import id_of
+from schemas.connection import admin_client, kafka_options, producer
+from schemas.keys import changelog
+from schemas.topics import ACCOUNTS, CHECKOUTS, SUBSCRIBERS, WEBHOOKS, group
+from schemas.webhooks import LookAt
+from simulators.process import start
+from streams.resolve.tables import Account, Row, Seen, Subscription, write_row
+from tests.ingest import history as processes
+from tests.ingest.history import History
+from tests.streams.fetch.stage import HASH, PARTITIONS, STORE, TOKEN
+from tests.system.conftest import wait_until
+
+HOUR_MS = 60 * 60 * 1000
+MAIN = """
+import sys
+from ingest.upkeep import main
+from ops import environment, logs
+logs.configure(part="upkeep")
+sys.exit(main(environment.load(), int(sys.argv[1]), float(sys.argv[2]), day_s=3.0))
+"""
+
+
+@pytest.fixture
+async def history(kafka: str, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[History]:
+    monkeypatch.setattr(processes, "MAIN", MAIN)
+    with start("bigcommerce", "--quota", "100000") as simulator:
+        async with History(kafka, prefix, simulator.url, tmp_path) as ready:
+            yield ready
+
+
+async def hold(history: History, rows: dict[tuple[str, str], Row]) -> None:
+    """As resolve would have written them."""
+    resolve = group(history.settings.topic_prefix, "resolve")
+    names = {topic.table: changelog(resolve, topic.table) for topic in (ACCOUNTS, SUBSCRIBERS, CHECKOUTS)}
+    async with admin_client(history.settings) as admin:
+        await admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names.values()])
+    sender = producer(kafka_options(history.settings))
+    await sender.start()
+    for (table, key), row in rows.items():
+        await sender.send_and_wait(names[table], write_row(row), key.encode())
+    await sender.stop()
+
+
+async def test_what_differs_is_asked_for_once_a_day_and_nothing_of_a_paused_or_removed_store(history: History):
+    await history.knobs(clock_offset_ms=-2 * HOUR_MS)
+    await history.people(customers=4, subscribers=1, orders=1)
+    await history.knobs(clock_offset_ms=0)
+    async with BigCommerce(history.simulator) as bigcommerce:
+        listed = await list_page(StoreApi(bigcommerce, HASH, lambda: TOKEN), "customer")
+    modified_ms = {id_of(body): parse_customer(body).modified_ms for body in listed.items}
+    seen, before = Seen(modified_ms["1"], modified_ms["1"]), Seen(modified_ms["2"] - 1000, modified_ms["2"])
+    await hold(
+        history,
+        {
+            ("accounts", f"{STORE}/1"): Account(seen=seen, home="p/h", email="c0@example.com"),
+            ("accounts", f"{STORE}/2"): Account(seen=before, home="p/h", email="c1@example.com"),
+            ("accounts", f"{STORE}/3"): Account(told_ms=1),
+            ("accounts", f"{STORE}/99"): Account(seen=seen, home="p/h", email="gone@example.com"),
+            ("accounts", f"other{STORE}/77"): Account(seen=seen, home="p/h"),
+            ("subscribers", f"{STORE}/88"): Subscription(seen=seen, email="gone@example.com"),
+        },
+    )
+    await history.add_store("paused.1", "token", paused=True)
+    await history.add_store("removed.1", "token", removed=True)
+    history.begin()
+
+    def runs() -> int:
+        return history.said().count('"resource": "order"')
+
+    await wait_until(lambda: runs() >= 1)
+    looks = [message for _, message, _ in await history.written(WEBHOOKS) if isinstance(message, LookAt)]
+    asked = {(look.resource, look.id): look.why.removeprefix("reconcile: ") for look in looks if look.store == STORE}
+    assert asked == {
+        ("customer", "2"): "older here",
+        ("customer", "4"): "not here",
+        ("customer", "99"): "not listed any more",
+        ("subscriber", "1"): "not here",
+        ("subscriber", "88"): "not listed any more",
+    }, "the order is of before the store was added, and nobody asked for its history"
+    assert '"not_loaded": 1' in history.said()
+    assert {look.store for look in looks} == {STORE}
+    await wait_until(lambda: runs() >= 2)
+    assert "paused.1" not in history.said()
+    assert "removed.1" not in history.said()

@@ -1,0 +1,87 @@
+"""What is a difference, and what is none."""
+
+from msgspec.structs import replace
+
+from ingest.daily import DAY_S, next_run_s
+from ingest.reconcile import Compared, Held, compare, follows_from_ms
+from schemas.backfills import Backfill, Backfills, begun
+from schemas.changelogs import Seen
+
+BEGAN, MARGIN = 1_700_000_000_000, 600_000
+OLD = BEGAN - 10 * MARGIN
+
+
+def compared(listed: dict[str, int], held: dict[str, Held], *, whole: bool = True, from_ms: int = 0) -> Compared:
+    found = Compared("customer")
+    compare(found, listed, held, began_ms=BEGAN, margin_ms=MARGIN, from_ms=from_ms, whole=whole)
+    return found
+
+
+def held(version: int = OLD, read_at: int = OLD, **more: bool) -> Held:
+    return Held(Seen(version, read_at), **more)
+
+
+def test_what_is_the_same_is_no_difference():
+    assert compared({"1": OLD}, {"1": held()}) == Compared("customer")
+    assert compared({"1": OLD}, {"1": held(OLD + 5)}) == Compared("customer"), "read since, it is newer here"
+
+
+def test_what_is_not_here_and_what_is_older_here_are_named_with_the_time_of_their_change():
+    found = compared({"1": OLD + 1, "2": OLD + 2}, {"1": held(), "3": held()})
+    assert (found.older, found.missing, found.gone) == ({"1": OLD + 1}, {"2": OLD + 2}, {"3": 0})
+
+
+def test_what_changed_within_the_margin_is_under_way():
+    late = BEGAN - MARGIN + 1
+    found = compared({"1": late, "2": late}, {"1": held(), "3": held(read_at=late)})
+    assert (found.differences, found.under_way) == ({"missing": {}, "older": {}, "gone": {}}, 3)
+    found = compared({"1": late - 1}, {"1": held(), "3": held(read_at=late - 1)})
+    assert (found.older, found.gone, found.under_way) == ({"1": late - 1}, {"3": 0}, 0)
+
+
+def test_a_told_deletion_is_final_whatever_a_listing_says():
+    assert compared({"1": OLD}, {"1": held(told=True), "2": held(told=True)}).differences == {"missing": {}, "older": {}, "gone": {}}
+
+
+def test_what_was_found_gone_and_is_listed_is_missing_here():
+    assert compared({"1": OLD}, {"1": held(gone=True), "2": held(gone=True)}).differences == {
+        "missing": {"1": OLD},
+        "older": {},
+        "gone": {},
+    }
+
+
+def test_what_is_not_in_a_part_of_a_listing_is_not_gone():
+    assert compared({}, {"1": held()}, whole=False).gone == {}
+
+
+def test_history_that_nobody_asked_for_is_not_missing():
+    found = compared({"1": OLD, "2": OLD, "3": OLD + 1}, {"1": held(OLD - 1)}, from_ms=OLD + 1)
+    assert (found.older, found.missing, found.not_loaded) == ({"1": OLD}, {"3": OLD + 1}, 1)
+
+
+def test_all_is_to_be_here_from_where_history_was_asked_for():
+    backfills = Backfills()
+    assert follows_from_ms(backfills, "s.1", "order") is None
+    asked = Backfill(store="s.1", run="one", resources=["customer", "order"], since_ms=5, asked_ms=100)
+    backfills.take(asked)
+    assert follows_from_ms(backfills, "s.1", "order") == 100, "it is being loaded"
+    assert follows_from_ms(backfills, "s.1", "subscriber") is None
+    backfills.take(replace(begun(asked, "order"), state="done", began_ms=110))
+    assert follows_from_ms(backfills, "s.1", "order") == 5
+    backfills.take(replace(asked, run="two", resources=["customer"], since_ms=0))
+    assert follows_from_ms(backfills, "s.1", "order") == 110, "an earlier run had it"
+
+
+def test_hours_are_of_the_change():
+    found = Compared("customer", missing={"1": 3_599_999, "2": 0}, older={"3": 3_600_000, "4": 3_600_001})
+    hours = [("missing", "", 1), ("missing", "1970-01-01T00:00Z", 1), ("older", "1970-01-01T01:00Z", 2)]
+    assert found.by_hour() == hours
+
+
+def test_a_store_has_its_own_time_of_day():
+    first = next_run_s("abc123.1", 1_700_000_000)
+    assert 1_700_000_000 < first <= 1_700_000_000 + DAY_S
+    assert next_run_s("abc123.1", first - 1) == first
+    assert next_run_s("abc123.1", first) == first + DAY_S
+    assert next_run_s("abc124.1", 1_700_000_000) != first
