@@ -7,14 +7,16 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from ops import output
 from ops.backfill import following
-from ops.demo.compare import Past, Row, compare
+from ops.demo.compare import Row, Unheard, compare
 from ops.demo.deployment import HASH, PROJECT, Deployment
+from ops.demo.lost import lose_webhooks
 from ops.demo.measure import accepted, dead_letters, history_known_s, percentile, unread_s
 from ops.demo.shop_life import ShopLife
 from ops.demo.trouble import HEAVY, USUAL, Troublemaker
@@ -36,7 +38,8 @@ class Summary:
     """What a run ends with. Latency is from a webhook's receipt to Engagement's acceptance, None where nothing was accepted.
 
     `loaded` of the shop's past, in `loaded_in_s` from its first page to the last decision about it, while the shop lived on.
-    `faults`: what went wrong meanwhile, in words, and how often.
+    `faults`: what went wrong meanwhile, in words, and how often. At the end, `unheard_actions` of which no webhook came, and how many
+    things a `reconcile` found missing, older here, or gone.
     """
 
     seconds: int
@@ -48,6 +51,8 @@ class Summary:
     commands: int
     loaded: int
     loaded_in_s: float
+    unheard_actions: int
+    reconciled: int
     latency_p50_ms: int | None
     latency_p99_ms: int | None
     came_to_rest: bool
@@ -126,14 +131,18 @@ async def live(
     rested, actions = time.monotonic(), sum(life.happened.values())
     async with behind(deployment.settings) as gauge:
         came_to_rest = await come_to_rest(deployment, gauge, lambda left: watch(actions, left))
-    rest_s = round(time.monotonic() - rested, 1)
+        rest_s = round(time.monotonic() - rested, 1)
+        past = Unheard(0.0, began_s, await history_known_s(deployment.settings))
+        waited = (await accepted(deployment.settings, engagements_log(deployment))).waited_ms
+        longest_s, unheard, lost, found = await unread_s(deployment.settings), [past], 0, 0
+        if trouble.loses_webhooks and came_to_rest:
+            quiet = await lose_webhooks(deployment, life)
+            came_to_rest = await come_to_rest(deployment, gauge, lambda left: watch(actions, left))
+            unheard.append(Unheard(quiet.from_s, quiet.until_s, time.time()))
+            lost, found = quiet.actions, quiet.found
     shop = deployment.shop.get("/_sim/state").json()["stores"][HASH]
     engagement = deployment.engagement.get("/_sim/state", params={"project": PROJECT}).json()
-    log = deployment.engagement.get("/_sim/log", params={"project": PROJECT}).json()
-    entries = [dict(zip(log["columns"], row, strict=True)) for row in log["entries"]]
-    waited = (await accepted(deployment.settings, entries)).waited_ms
     webhooks, calls = counted(deployment)
-    past = Past(began_s, await history_known_s(deployment.settings))
     async with following(deployment.settings) as follower:
         loaded = sum(status.loaded for status in follower.statuses([f"{HASH}.1"]))
     return Summary(
@@ -143,16 +152,24 @@ async def live(
         webhooks=webhooks,
         api_calls=calls,
         api_calls_per_1000_webhooks=round(1000 * calls / max(1, webhooks), 1),
-        commands=len(entries),
+        commands=len(engagements_log(deployment)),
         loaded=loaded,
         loaded_in_s=round(max(0.0, past.read_s - past.until_s), 1),
+        unheard_actions=lost,
+        reconciled=found,
         latency_p50_ms=percentile(waited, 50),
         latency_p99_ms=percentile(waited, 99),
         came_to_rest=came_to_rest,
         rest_s=rest_s,
-        rows=compare(shop, engagement, await dead_letters(deployment.settings), await unread_s(deployment.settings), past),
+        rows=compare(shop, engagement, await dead_letters(deployment.settings), longest_s, unheard),
         faults=trouble.done(),
     )
+
+
+def engagements_log(deployment: Deployment) -> list[dict[str, Any]]:
+    """The commands that reached Engagement."""
+    log = deployment.engagement.get("/_sim/log", params={"project": PROJECT}).json()
+    return [dict(zip(log["columns"], row, strict=True)) for row in log["entries"]]
 
 
 async def tick(deployment: Deployment, life: ShopLife) -> None:
@@ -235,6 +252,7 @@ def show(summary: Summary, faults: bool) -> None:
         f"\n{summary.actions:,} things happened in {summary.seconds} s and caused {summary.webhooks:,} webhooks; "
         f"{summary.commands:,} commands reached Engagement.\n"
         f"{summary.loaded:,} things of its past were loaded meanwhile, in {summary.loaded_in_s:.0f} s.\n"
+        f"{lost_and_found(summary)}"
         f"From a webhook's receipt to Engagement's acceptance: p50 {p50}, p99 {p99}. {at_rest}\n"
         f"{summary.api_calls:,} BigCommerce API calls: {summary.api_calls_per_1000_webhooks:.0f} per 1,000 webhooks.\n"
     )
@@ -245,3 +263,13 @@ def show(summary: Summary, faults: bool) -> None:
         print(f"{summary.differences} differences. {again}")
     else:
         print("The shop and Engagement are the same.")
+
+
+def lost_and_found(summary: Summary) -> str:
+    """The line about webhooks that never came, where there were any."""
+    if not summary.unheard_actions:
+        return ""
+    return (
+        f"Then all webhooks about {summary.unheard_actions:,} more things were lost; a reconcile found {summary.reconciled:,} entities "
+        "to read again.\n"
+    )

@@ -169,6 +169,21 @@ class ShopLife:
                 self.happened[name] = self.happened.get(name, 0) + 1
         return [action for action, _ in self._asked]
 
+    def unheard(self) -> list[Action]:
+        """What happens while nobody is told; people stay who they are, for what comes late is met in another order."""
+        acts = (
+            *[lambda: self._register_with(self._new_email())] * 6,
+            *[self._change_account] * 10,
+            *[lambda: self._subscribe_with(self._new_email())] * 6,
+            *[self._change_mind] * 6,
+            *[self._unsubscribe] * 8,
+            *[self._past_order] * 10,
+            *[self._order_by_hand] * 4,
+            *[self._later_status] * 10,
+        )
+        self._asked = [asked for act in acts if (asked := act())]
+        return [action for action, _ in self._asked]
+
     def learn(self, answers: list[dict[str, Any]]) -> None:
         """What the shop answered to the last actions, in their order."""
         for (action, then), answer in zip(self._asked, answers, strict=True):
@@ -317,6 +332,9 @@ class ShopLife:
             email = self._known_email()
         if email in self._subscribers.values() or (email in self._passed_on and not SUBSCRIBED_EMAILS_PASS_ON):
             return None
+        return self._subscribe_with(email)
+
+    def _subscribe_with(self, email: str) -> tuple[Action, Any]:
         self._ever_subscribed.add(email)
         self._subscribers[-len(self._subscribers) - 1] = email  # taken at once; its id comes with the answer
         action = {"action": "create_subscriber", "email": self._typed(email), "consents": self._random.choice(CONSENTS[:3])}

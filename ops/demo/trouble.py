@@ -25,12 +25,13 @@ NO_ANSWER_S = 16.0  # longer than any call of ours waits
 class Trouble:
     """`shop`: knobs of the simulated BigCommerce. `engagement`: requests that fail before or after they were carried out, which a
     reader of its answers cannot tell. `kill_every_s`: parts die by kill -9, one after the other, None: none does. `settle_s`: from the
-    last page of the shop's past on Kafka to everything about it being decided."""
+    last page of the shop's past on Kafka to everything about it being decided. `loses_webhooks`: at the end, for a while, all of them."""
 
     shop: dict[str, Any]
     engagement: tuple[dict[str, Any], ...]
     kill_every_s: float | None = None
     settle_s: float = 5.0
+    loses_webhooks: bool = False
 
 
 USUAL = Trouble(
@@ -44,22 +45,12 @@ USUAL = Trouble(
         {"kind": "drop", "probability": 0.01, "applied": True},
     ),
 )
-DROP = 0.0
-"""The chance that a webhook never comes. Above 0 only where a reconcile runs before the comparison: nothing else can repair it."""
-DROP_ONLY = [
-    *(f"store/customer/{event}" for event in ("created", "updated")),  # a deletion that is only found is believed after a day
-    *(f"store/subscriber/{event}" for event in ("created", "updated", "deleted")),
-    *(f"store/order/{event}" for event in ("created", "updated", "statusUpdated")),
-]
-"""What a reconcile can see afterwards: carts have no list, and an account's time of modification does not move with its addresses."""
 HEAVY = Trouble(
     shop={
         "duplicate": 0.3,
         "delay": 0.3,
         "delay_ms": 5000,
         "shuffle_ms": 1500,
-        "drop": DROP,
-        "drop_only": DROP_ONLY,
         "read_lag_ms": 1500,  # above two seconds a stale read may be taken for the present: docs/decisions.md
         "retry_scale": 0.01,
         "throttle": 0.05,
@@ -83,6 +74,7 @@ HEAVY = Trouble(
     ),
     kill_every_s=2.0,
     settle_s=30.0,
+    loses_webhooks=True,
 )
 
 
@@ -91,7 +83,7 @@ class Troublemaker:
 
     def __init__(self, deployment: Deployment, trouble: Trouble, seed: int) -> None:
         """The deployment's parts run."""
-        self._deployment, self.settle_s = deployment, trouble.settle_s
+        self._deployment, self.settle_s, self.loses_webhooks = deployment, trouble.settle_s, trouble.loses_webhooks
         self._other_app = OtherApp(deployment, seed)
         self._killer = Killer(deployment.children, trouble.kill_every_s) if trouble.kill_every_s else None
         deployment.shop.put("/_sim/knobs", json=trouble.shop).raise_for_status()

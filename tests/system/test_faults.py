@@ -30,5 +30,5 @@ def test_a_shop_under_heavy_trouble_ends_without_a_difference(kafka_folder: Path
     assert min(faults[f"webhooks {what}"] for what in ("doubled", "delayed", "refused, and sent again")) >= 1, faults
     assert sum(times for name, times in faults.items() if name.startswith("BigCommerce")) >= 1, faults
     assert not [what for what in faults if what.endswith(" ended by itself with 70")], "a bug"
-    assert faults["webhooks dropped"] == 0, "nothing repairs them"
+    assert faults["webhooks dropped"] >= summary["reconciled"] >= summary["unheard_actions"] / 2 >= 20, faults
     assert " faults" in ran.stderr

@@ -14,6 +14,8 @@ catalogs.py   items of products and variants
 leftovers.py  what has no reason to be there
 """
 
+from collections.abc import Sequence
+
 from ops.demo.compare.carts import carts
 from ops.demo.compare.catalogs import catalogs
 from ops.demo.compare.consents import consents
@@ -23,20 +25,20 @@ from ops.demo.compare.orders import orders
 from ops.demo.compare.owners import Owners
 from ops.demo.compare.people import people
 from ops.demo.compare.rows import Row
-from ops.demo.compare.shop import Past, Shop
+from ops.demo.compare.shop import Shop, Unheard
 
-__all__ = ["Past", "Row", "compare"]
+__all__ = ["Row", "Unheard", "compare"]
 
 SLACK_S = 2.0  # the shop's times have whole seconds, and reads lag
 
 
-def compare(shop: Json, engagement: Json, dead_letters: int, unread_s: float, past: Past = Past()) -> list[Row]:  # noqa: B008 - a value
+def compare(shop: Json, engagement: Json, dead_letters: int, unread_s: float, unheard: Sequence[Unheard] = ()) -> list[Row]:
     """`shop` is one store of the simulator's state, `engagement` the project's; a row for each thing that is tracked.
 
-    A state of the shop that stood longer than `unread_s` was read; one that stood shorter may have come and gone. Facts of two
-    kinds that are closer than that may have been met in either order.
+    A state of the shop that stood longer than `unread_s` was read, counted in times `unheard` from their reading on; one that stood
+    shorter may have come and gone. Facts of two kinds that are closer than that may have been met in either order.
     """
-    life, held = Shop(shop, unread_s + SLACK_S, past), Held(engagement)
+    life, held = Shop(shop, unread_s + SLACK_S, unheard), Held(engagement)
     owners = Owners(life)
     rows = [
         *people(life, held, owners),

@@ -16,8 +16,8 @@ TICK_S = 0.05  # at the most between a deletion and the stamp of its webhook
 class _Subscription:
     """What a subscriber may have told: the time, the categories that it consents to, and whose that was."""
 
-    def __init__(self, entity: Entity, owners: Owners, seen_within_s: float) -> None:
-        self.entity, self.id, self._seen_within_s = entity, entity.id, seen_within_s
+    def __init__(self, entity: Entity, owners: Owners, shop: Shop) -> None:
+        self.entity, self.id, self._shop = entity, entity.id, shop
         born_s = entity.states[0].at_s
         self.said: list[tuple[int, list[str], Whose]] = []
         for state in entity.states:
@@ -30,7 +30,8 @@ class _Subscription:
 
     def may_be_found_gone(self, at_s: float) -> bool:
         """A read that finds it gone says so as of what made us look, in milliseconds; a webhook's time has whole seconds."""
-        near = abs(at_s - self.entity.deleted_ms / 1000) <= self._seen_within_s
+        gone_s, near_s = self.entity.deleted_ms / 1000, self._shop.seen_within_s
+        near = gone_s - near_s <= at_s <= self._shop.read_from(gone_s) + near_s
         return self.entity.deleted_s is not None and near and at_s != int(at_s)
 
     @property
@@ -44,7 +45,7 @@ class _Subscription:
 
 def consents(shop: Shop, held: Held, owners: Owners) -> Iterator[Row]:
     row, once = Row("subscribers' consents"), Row("consent events, each once")
-    known = {id: _Subscription(entity, owners, shop.seen_within_s) for id, entity in shop.subscribers.items()}
+    known = {id: _Subscription(entity, owners, shop) for id, entity in shop.subscribers.items()}
     for subscription in known.values():
         profile = held.of.get(("subscriber_id", subscription.id))
         if profile is None and (subscription.whose.missable or not subscription.entity.seen):

@@ -1,6 +1,7 @@
 """The shop's history in plain values: each entity's states, when each began, and whether it may have come and gone unread."""
 
 import calendar
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -47,18 +48,19 @@ class Entity:
 
 
 @dataclass(frozen=True)
-class Past:
-    """What stood at `until_s` was read by `read_s` at the latest; what had changed again by then may never have been."""
+class Unheard:
+    """A time of which no webhook told. What stood at its end was read by `read_s`; what had changed again by then may never have been."""
 
-    until_s: float = 0.0
-    read_s: float = 0.0
+    from_s: float
+    until_s: float
+    read_s: float
 
 
 class Shop:
     """One store's entities by id. `seen_within_s`: a state that stood that long, once somebody followed, was read."""
 
-    def __init__(self, shop: Json, seen_within_s: float, past: Past = Past()) -> None:
-        self.seen_within_s, self._past = seen_within_s, past
+    def __init__(self, shop: Json, seen_within_s: float, unheard: Sequence[Unheard] = ()) -> None:
+        self.seen_within_s, self._unheard = seen_within_s, unheard
         self.customers, self.subscribers, self.orders, self.carts = (
             {entity.id: entity for entity in map(self._entity, shop[kind])} for kind in ("customer", "subscriber", "order", "cart")
         )
@@ -67,7 +69,7 @@ class Shop:
         ends = [state["at_ms"] / 1000 for state in found["states"][1:]]
         states = [
             State(
-                state["at_ms"] / 1000, state["body"], end is not None and end - self._read_from(state["at_ms"] / 1000) < self.seen_within_s
+                state["at_ms"] / 1000, state["body"], end is not None and end - self.read_from(state["at_ms"] / 1000) < self.seen_within_s
             )
             for state, end in zip(found["states"], [*ends, None], strict=True)
             if state["body"]
@@ -77,8 +79,9 @@ class Shop:
             str(found["id"]), states, None if deleted_ms is None else deleted_ms // 1000, deleted_ms or 0, found.get("products", [])
         )
 
-    def _read_from(self, at_s: float) -> float:
-        return self._past.read_s if at_s < self._past.until_s else at_s
+    def read_from(self, at_s: float) -> float:
+        """From when on what happened then can have been read."""
+        return max((time.read_s for time in self._unheard if time.from_s <= at_s < time.until_s), default=at_s)
 
 
 def clean(email: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ops.demo.compare import compare
-from ops.demo.compare.shop import Past, Shop
+from ops.demo.compare.shop import Shop, Unheard
 
 Json = dict[str, Any]
 TRUE: Json = json.loads((Path(__file__).parent / "states.json").read_text())
@@ -263,5 +263,15 @@ def test_a_subscriber_that_a_read_found_gone_rejects_as_of_what_made_us_look():
 def test_what_of_the_past_had_changed_before_it_was_loaded_need_not_have_been_read(began_s: int, ended_s: int, brief: bool):
     states = [{"at_ms": at_s * 1000, "body": {"id": 1}} for at_s in (began_s, ended_s)]
     kinds = {"customer": [{"id": 1, "states": states, "deleted_at_ms": None}], "subscriber": [], "order": [], "cart": []}
-    [first, last] = Shop(kinds, 2.0, Past(until_s=100, read_s=130)).customers["1"].states
+    [first, last] = Shop(kinds, 2.0, [Unheard(0, until_s=100, read_s=130)]).customers["1"].states
     assert (first.brief, last.brief) == (brief, False)
+
+
+@pytest.mark.parametrize(
+    ("began_s", "ended_s", "brief"), [(99, 105, False), (100, 105, True), (109, 160, False), (110, 111, True), (110, 113, False)]
+)
+def test_what_no_webhook_told_of_need_not_have_been_read_before_it_was_looked_for(began_s: int, ended_s: int, brief: bool):
+    states = [{"at_ms": at_s * 1000, "body": {"id": 1}} for at_s in (began_s, ended_s)]
+    kinds = {"customer": [{"id": 1, "states": states, "deleted_at_ms": None}], "subscriber": [], "order": [], "cart": []}
+    [first, _] = Shop(kinds, 2.0, [Unheard(100, until_s=110, read_s=150)]).customers["1"].states
+    assert first.brief is brief
