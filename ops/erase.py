@@ -121,16 +121,21 @@ def _ask(*, from_stdin: bool) -> None:
         raise WrongSetting("EMAIL: nothing was done")
 
 
-async def erase(settings: Settings, email: str, store_hash: str | None, wait_s: float) -> tuple[list[Request], list[StandsAt]]:
-    """Asks for it and follows it for `wait_s` at most. Raises WrongSetting, Unavailable."""
+async def erase(
+    settings: Settings, email: str, store_hash: str | None, wait_s: float, say: Callable[[str], None] = output.say
+) -> tuple[list[Request], list[StandsAt]]:
+    """Asks for it, of a cleaned e-mail, and follows it for `wait_s` at most; `say` is told how far it is.
+
+    Raises WrongSetting, Unavailable.
+    """
     async with opened_directory(settings) as directory:
         stores = _stores(directory, store_hash)
         with reaching_kafka(settings):
             async with _followed(settings) as trail:
                 requests = await _request(settings, directory, stores, email)
                 for request in requests:  # it stands, whatever becomes of this process
-                    output.say(f"Asked for in the project {request.project}, by {request.place}.")
-                await trail.follow(requests, time.monotonic() + wait_s, output.say)
+                    say(f"Asked for in the project {request.project}, by {request.place}.")
+                await trail.follow(requests, time.monotonic() + wait_s, say)
         return requests, await _standing(settings, stores, email, requests)
 
 

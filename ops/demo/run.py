@@ -16,6 +16,7 @@ from ops import output
 from ops.backfill import following
 from ops.demo.compare import Row, Unheard, compare
 from ops.demo.deployment import HASH, PROJECT, Deployment
+from ops.demo.erased import as_deleted, erase_people
 from ops.demo.lost import lose_webhooks
 from ops.demo.measure import accepted, dead_letters, history_known_s, percentile, unread_s
 from ops.demo.shop_life import ShopLife
@@ -38,8 +39,8 @@ class Summary:
     """What a run ends with. Latency is from a webhook's receipt to Engagement's acceptance, None where nothing was accepted.
 
     `loaded` of the shop's past, in `loaded_in_s` from its first page to the last decision about it, while the shop lived on.
-    `faults`: what went wrong meanwhile, in words, and how often. At the end, `unheard_actions` of which no webhook came, and how many
-    things a `reconcile` found missing, older here, or gone.
+    `faults`: what went wrong meanwhile, in words, and how often. At the end so many people are `erased`, then `unheard_actions` happen of
+    which no webhook comes, and a `reconcile` finds so many things missing, older here, or gone.
     """
 
     seconds: int
@@ -51,6 +52,7 @@ class Summary:
     commands: int
     loaded: int
     loaded_in_s: float
+    erased: int
     unheard_actions: int
     reconciled: int
     latency_p50_ms: int | None
@@ -135,12 +137,13 @@ async def live(
         past = Unheard(0.0, began_s, await history_known_s(deployment.settings))
         waited = (await accepted(deployment.settings, engagements_log(deployment))).waited_ms
         longest_s, unheard, lost, found = await unread_s(deployment.settings), [past], 0, 0
+        erased = await erase_people(deployment, life) if came_to_rest else {}
         if trouble.loses_webhooks and came_to_rest:
             quiet = await lose_webhooks(deployment, life)
             came_to_rest = await come_to_rest(deployment, gauge, lambda left: watch(actions, left))
             unheard.append(Unheard(quiet.from_s, quiet.until_s, time.time()))
             lost, found = quiet.actions, quiet.found
-    shop = deployment.shop.get("/_sim/state").json()["stores"][HASH]
+    shop = as_deleted(deployment.shop.get("/_sim/state").json()["stores"][HASH], erased)
     engagement = deployment.engagement.get("/_sim/state", params={"project": PROJECT}).json()
     webhooks, calls = counted(deployment)
     async with following(deployment.settings) as follower:
@@ -155,6 +158,7 @@ async def live(
         commands=len(engagements_log(deployment)),
         loaded=loaded,
         loaded_in_s=round(max(0.0, past.read_s - past.until_s), 1),
+        erased=len(erased),
         unheard_actions=lost,
         reconciled=found,
         latency_p50_ms=percentile(waited, 50),
@@ -252,6 +256,7 @@ def show(summary: Summary, faults: bool) -> None:
         f"\n{summary.actions:,} things happened in {summary.seconds} s and caused {summary.webhooks:,} webhooks; "
         f"{summary.commands:,} commands reached Engagement.\n"
         f"{summary.loaded:,} things of its past were loaded meanwhile, in {summary.loaded_in_s:.0f} s.\n"
+        f"{summary.erased} people then asked to be erased, and were anonymized though their accounts still stand.\n"
         f"{lost_and_found(summary)}"
         f"From a webhook's receipt to Engagement's acceptance: p50 {p50}, p99 {p99}. {at_rest}\n"
         f"{summary.api_calls:,} BigCommerce API calls: {summary.api_calls_per_1000_webhooks:.0f} per 1,000 webhooks.\n"

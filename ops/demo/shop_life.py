@@ -70,6 +70,7 @@ class ShopLife:
         self._since: dict[int, int] = {}  # in which round an account was registered
         self._subscribers: dict[int, str] = {}
         self._guests: list[str] = []
+        self._moved: set[int] = set()  # accounts that ever changed their e-mail
         self._left: dict[str, int] = {}  # e-mails that accounts changed for others, and in which round
         self._gone: dict[str, int] = {}  # e-mails of deleted accounts, and in which round
         self._round = 0
@@ -168,6 +169,15 @@ class ShopLife:
                 name = act.__name__.removeprefix("_").replace("_", " ")
                 self.happened[name] = self.happened.get(name, 0) + 1
         return [action for action, _ in self._asked]
+
+    def erased(self, count: int) -> dict[int, str]:
+        """Accounts whose people ask to be erased, and their e-mails; they do nothing any more."""
+        able = [id for id, email in self._customers.items() if id > 0 and id not in self._moved and email not in self._unsettled]
+        leaving = {id: self._customers.pop(id) for id in self._random.sample(able, min(count, len(able)))}
+        self._carts = [cart for cart in self._carts if cart.customer not in leaving]
+        self._subscribers = {id: email for id, email in self._subscribers.items() if email not in leaving.values()}
+        self._guests = [email for email in self._guests if email not in leaving.values()]
+        return leaving
 
     def unheard(self) -> list[Action]:
         """What happens while nobody is told; people stay who they are, for what comes late is met in another order."""
@@ -282,6 +292,7 @@ class ShopLife:
 
     def _move(self, id: int, email: str) -> tuple[Action, Any]:
         self._left[self._customers[id]] = self._round
+        self._moved.add(id)
         if email in self._left:
             self._passed_on_by_a_move.add(email)
         self._take(id, email)
