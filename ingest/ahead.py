@@ -9,18 +9,21 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from schemas.connection import partitions_of
 from schemas.settings import Settings
-from schemas.topics import ACCOUNTS, CHECKOUTS, HISTORY, PAGES, PEOPLE, STAGES, SUBSCRIBERS, group
+from schemas.topics import ACCOUNTS, CATALOG, CHECKOUTS, HISTORY, PAGES, PEOPLE, PRODUCTS, STAGES, SUBSCRIBERS, group
 
-# By what a stage has left of a topic in all partitions. More than it does in some seconds, so that it is never idle for our sake.
+# By what a stage has left of a topic in all partitions: more than it does between two commits, so that it is never idle for our sake, and
+# no more than it does in a second or two, for live records stand behind that in the topics of resolve.
 AHEAD_MAX = {
-    PAGES: 40,  # records, of up to 900 kB each: 36 MB
-    ACCOUNTS: 20_000,
-    SUBSCRIBERS: 20_000,
-    CHECKOUTS: 20_000,
-    PEOPLE: 40_000,
+    PAGES: 16,  # records, of up to 900 kB each: 15 MB
+    ACCOUNTS: 3_000,
+    SUBSCRIBERS: 3_000,
+    CHECKOUTS: 3_000,
+    PRODUCTS: 1_000,  # each with all its variants
+    PEOPLE: 4_000,
     HISTORY: 1_000_000,  # about a gigabyte. Engagement takes some hundreds a second: this is half an hour of them
+    CATALOG: 100_000,
 }
-LOOK_S = 1.0  # stages commit about once a second
+LOOK_S = 0.5  # stages commit about once a second
 
 
 class Ahead:

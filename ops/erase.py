@@ -37,9 +37,10 @@ from schemas.stores import Store
 from schemas.topics import COMMANDS, DAY_MS, PEOPLE, RETENTION_MS, group
 
 LOOK_S = 0.5  # between two looks at what is committed
-KEPT = (
-    (f"Kafka's topics with people on them, {PEOPLE.name}, {COMMANDS.name} and dead-letters too", RETENTION_MS // DAY_MS),
-    ("earlier versions of rows in the tables' changelogs, about", 2 * DAY_MS // DAY_MS),
+KEPT: tuple[tuple[str, int | None], ...] = (
+    (f"Kafka's topics with people on them, {PEOPLE.name}, {COMMANDS.name} and dead-letters too", RETENTION_MS // DAY_MS + 1),
+    ("earlier versions of rows in the tables' changelogs, where their partition is still written to", 2),
+    ("earlier versions of rows in RocksDB's files on the workers' disks, until RocksDB compacts them", None),
 )
 
 Place = tuple[TopicPartition, int]
@@ -318,8 +319,8 @@ def show(requests: list[Request], standing: list[StandsAt]) -> None:
         )
     for one in standing:
         output.show(Text(_said(one)))
-    kept = "; ".join(f"{where}: {days} days" for where, days in KEPT)
-    output.show(Text(f"Until it is gone for good from Kafka. {kept}. At Engagement events stay, as nobody's."))
+    kept = "; ".join(where if days is None else f"{where}: {days} days" for where, days in KEPT)
+    output.show(Text(f"What stays until it is gone by itself: {kept}. At Engagement events stay, as nobody's."))
 
 
 def _said(one: StandsAt) -> str:

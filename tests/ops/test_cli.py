@@ -33,7 +33,14 @@ def test_help_loads_nothing_that_is_slow():
 def test_schemas_writes_the_generated_files_anew(tmp_path: Path):
     for package in ("schemas", "ops"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
-    there = {path.relative_to(tmp_path): path.read_bytes() for path in sorted((tmp_path / "schemas").rglob("*.json"))}
+    (tmp_path / "docs").mkdir()
+    shutil.copy(ROOT / "docs" / "tracking.md", tmp_path / "docs")
+
+    def generated() -> dict[Path, bytes]:
+        paths = [*sorted((tmp_path / "schemas").rglob("*.json")), tmp_path / "docs" / "tracking.md"]
+        return {path.relative_to(tmp_path): path.read_bytes() for path in paths}
+
+    there = generated()
     (tmp_path / "schemas" / "asyncapi.json").write_text("stale")
     (tmp_path / "schemas" / "json" / "store.json").unlink()
     (tmp_path / "schemas" / "json" / "of-no-message.json").write_text("{}")
@@ -41,7 +48,7 @@ def test_schemas_writes_the_generated_files_anew(tmp_path: Path):
     ran = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == 0, ran.stderr
     assert set(ran.stdout.split()) == {str(tmp_path / path) for path in there}
-    assert {path.relative_to(tmp_path): path.read_bytes() for path in sorted((tmp_path / "schemas").rglob("*.json"))} == there
+    assert generated() == there
 
 
 def test_wrong_usage_ends_with_2(run: Run):

@@ -17,6 +17,8 @@ from streams.resolve.rules.lane import Lane
 from streams.resolve.rules.purchase import order_update, purchase_events
 from streams.resolve.tables import Checkout, OrderMark
 
+ACCOUNT = "account/"  # how an owner that is an account begins
+
 
 def apply_cart(row: Checkout, state: CartState, store: Store) -> Change[Checkout]:
     """A cart's state: a `cart_update` where its lines changed, and a join where its owner became known or changed."""
@@ -77,6 +79,8 @@ def apply_order(row: Checkout, state: OrderState, store: Store) -> Change[Checko
     if bought or order.placed:
         after = _end(after)
     owner = owner_of(order.customer_id, order.email, store)
+    if mark is not None and not order.customer_id and row.owner.startswith(ACCOUNT):
+        owner = row.owner  # an order that lost its account is no guest's: its e-mail may be one that knows of no deletion
     if not events and (silent == was_silent or not owner):  # one that is silent makes its person known all the same
         return Change(after, note="says nothing new")
     activity = _activity(store, order.cart_id, order.email, order.modified_ms, events, born_ms=order.created_ms, starts=True)
@@ -88,7 +92,7 @@ def apply_order(row: Checkout, state: OrderState, store: Store) -> Change[Checko
 def owner_of(customer_id: str, email: str, store: Store) -> str:
     """`account/{id}` of a registered customer, `person/{lane}` of a known e-mail, "" while nobody is known."""
     if customer_id:
-        return f"account/{customer_id}"
+        return f"{ACCOUNT}{customer_id}"
     return f"person/{store.lane_of(email)}" if email else ""
 
 

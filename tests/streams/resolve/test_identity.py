@@ -179,6 +179,15 @@ def test_a_guests_order_after_the_customers_deletion_counts_by_the_time_of_its_c
     assert [profile.hard for profile in ended.living()] == ([{"email_id": "a@x"}] if bought else [])
 
 
+def test_an_order_that_lost_its_customer_to_the_deletion_is_no_guests():
+    """BigCommerce may show it without an account; it is nobody's then, whatever e-mail was typed at the till."""
+    messages = customer(11, "a@x"), order(101, customer=11, email="b@x", created=50, at=50), customer_gone(11, at=60)
+    line = Line()
+    for message in (*messages, order(101, status=4, customer=0, email="b@x", created=50, at=90)):
+        line.tell(message).run()
+    assert simulate(line).living() == []
+
+
 # Anything.
 
 
