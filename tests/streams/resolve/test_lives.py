@@ -114,6 +114,7 @@ def test_raced_each_fact_is_with_its_person_as_far_as_is_promised(steps: list[St
 
 @settings(max_examples=200, deadline=None)
 @given(STEPS)
+@example([("register", 0, 0), ("erase", 0, 0), ("order", 0, 0), ("subscribe", 0, 0), ("consent", 0, 2)])  # the order goes with its buyer
 def test_of_any_life_subscribers_without_account_or_consent_lapse_and_nobody_else(steps: list[Step]):
     life = Life(steps)
     line = in_true_order(life, Line())
