@@ -3,6 +3,8 @@
 import os
 import secrets
 import time
+import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer
@@ -11,12 +13,20 @@ from schemas.settings import Settings
 
 
 def member_name(settings: Settings, slot: int) -> str:
-    """The static member id of the worker in `slot`, without the group's name.
+    """The name of the worker in `slot` among all members of its group; see `instance_id`.
 
     Slots are numbered for each data folder alone, so the folder's own random name is part of it; a slot that an operator
     numbered (CARTSTREAM_SLOT) is unique by that.
     """
     return str(slot) if settings.slot is not None else f"{_folder_name(settings.data)}-{slot}"
+
+
+def instance_id(group: str, member: str, topics: Iterable[str]) -> str:
+    """The `group.instance.id` of a static member of `group` that reads `topics`; `member` names it among all that live.
+
+    One that is back with other topics is another member: Kafka would give it the partitions of its old ones alone.
+    """
+    return f"{group}-{member}-{zlib.crc32(' '.join(topics).encode()):08x}"
 
 
 def _folder_name(data: Path) -> str:

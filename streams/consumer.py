@@ -12,7 +12,6 @@
 
 import asyncio
 import contextlib
-import zlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -24,7 +23,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, KafkaTimeoutError
 
 from schemas.failures import Unavailable
-from schemas.membership import Heartbeat
+from schemas.membership import Heartbeat, instance_id
 from streams.offsets import heed_group_errors
 
 log = structlog.get_logger()
@@ -92,8 +91,7 @@ class BatchConsumer:
         self._options = dict(
             options,
             group_id=group,
-            # One that is back with other topics is another member: Kafka would give it the partitions of its old ones alone.
-            group_instance_id=f"{group}-{member}-{zlib.crc32(' '.join(topics).encode()):08x}",
+            group_instance_id=instance_id(group, member, topics),
             enable_auto_commit=False,
             auto_offset_reset="earliest",  # a group that committed nothing yet
             partition_assignment_strategy=(RangePartitionAssignor,),  # equal partitions of all topics meet in one worker

@@ -37,6 +37,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExists
 from prometheus_client import Counter, Gauge
 
 from schemas.keys import changelog
+from schemas.membership import instance_id
 from streams.offsets import heed_group_errors, partition_counts
 
 FAUST = "0.15.3"
@@ -175,6 +176,10 @@ class Engine:
     def changelog(self, table: str) -> str:
         return changelog(self.group, table)
 
+    def _reads(self) -> list[str]:
+        """Its topics and its tables' changelogs."""
+        return [*self._agents, *(self.changelog(agent.table) for agent in self._agents.values())]
+
     async def create_changelogs(self) -> None:
         """Every table's changelog exists: compacted, with old versions of a row gone within about two days."""
         settings = {
@@ -229,7 +234,7 @@ class Engine:
 
     async def _check_topics(self) -> None:
         await self.create_changelogs()
-        wanted = [*self._agents, *(self.changelog(agent.table) for agent in self._agents.values())]
+        wanted = self._reads()
         deadline = time.monotonic() + CREATED_S
         while missing := [topic for topic in wanted if topic not in (found := await partition_counts(self.kafka, wanted))]:
             if self._agents.keys() & set(missing) or time.monotonic() > deadline:
@@ -652,7 +657,7 @@ def _make_app(engine: Engine) -> Any:
         broker_request_timeout=max(90.0, 2 * engine.session_timeout_s),
         broker_heartbeat_interval=min(3.0, engine.session_timeout_s / 5),
         consumer_auto_offset_reset="earliest",
-        consumer_group_instance_id=f"{engine.group}-{engine.member}",
+        consumer_group_instance_id=instance_id(engine.group, engine.member, engine._reads()),
     )
     app.engine = engine
     for agent in engine._agents.values():

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -59,12 +59,22 @@ class BigCommerce:
 
     def __init__(self, seed: int) -> None:
         self.seed, self.knobs, self.hooks = seed, Knobs(), dict[str, Hooks]()
+        self._instant_ms: int | None = None
         self.sender = Sender(self.knobs, self.now_ms, self.hooks, seed)
         self.platform = Platform(self.knobs, self.now_ms, self.sender.domains, seed)
         self.platform.hooks = self.hooks
 
     def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000 + self.knobs.clock_offset_ms
+        return time.time_ns() // 1_000_000 + self.knobs.clock_offset_ms if self._instant_ms is None else self._instant_ms
+
+    @contextlib.contextmanager
+    def one_instant(self) -> Iterator[None]:
+        """The clock stands still, so that all times of one change, and of its webhook, are the same."""
+        self._instant_ms = self.now_ms()
+        try:
+            yield
+        finally:
+            self._instant_ms = None
 
     def add_store(self, store: Store) -> None:
         self.hooks[store.hash] = Hooks(store.hash)

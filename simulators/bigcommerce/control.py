@@ -44,7 +44,8 @@ class Control:
         for item in items:
             try:
                 action = msgspec.convert(_filled(item, answers), AnyAction)
-                answers.append(apply(action, self._shop(action.store)))
+                with self._world.one_instant():
+                    answers.append(apply(action, self._shop(action.store)))
             except (Refused, msgspec.ValidationError) as error:
                 answers.append({"error": str(error)})
         return _json(answers)

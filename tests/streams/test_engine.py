@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
@@ -137,3 +139,53 @@ def test_another_faust_is_refused():
     )
     assert ended.returncode == 1
     assert "streams/engine.py is written for faust-streaming 0.15.3, this is 0.16.0" in ended.stderr
+
+
+WORKER = """
+import sys
+from pathlib import Path
+from streams.engine import Decision, Engine, Outgoing
+
+kafka, prefix, data, *topics = sys.argv[1:]
+made = Engine(group=f"{prefix}group", kafka={"bootstrap_servers": kafka}, store="memory://", data=Path(data), partitions=2,
+              replication=1, member="0", lost=lambda topic, partition, first, count: Outgoing("lost", b"", None), session_timeout_s=6)
+for topic in topics:
+    made.agent(prefix + topic, topic, lambda record, row: Decision(row or b"row", [Outgoing(f"{prefix}out", record.key, record.value)]))
+made.run()
+"""
+
+
+async def test_a_worker_that_is_back_with_another_topic_gets_its_partitions_too(kafka: str, prefix: str, tmp_path: Path):
+    for topic in ("in", "added", "out"):
+        await create(kafka, prefix + topic, 2)
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    out = AIOKafkaConsumer(f"{prefix}out", bootstrap_servers=kafka, auto_offset_reset="earliest")
+    await producer.start()
+    await out.start()
+
+    async def worked(*topics: str) -> set[tuple[str, bytes]]:
+        """What a worker with these topics has done of new records in both partitions of each; then it ends in order."""
+        wanted = {(topic.encode(), b"%d" % partition) for topic in topics for partition in (0, 1)}
+        for topic, partition in wanted:
+            await producer.send_and_wait(prefix + topic.decode(), topic, key=partition, partition=int(partition))
+        command = [sys.executable, "-c", WORKER, kafka, prefix, str(tmp_path), *topics]
+        with subprocess.Popen(command, cwd=Path(__file__).parents[2]) as process:
+            found: set[tuple[bytes, bytes]] = set()
+            try:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(40):
+                        while not wanted <= found:
+                            record = await out.getone()
+                            found.add((record.value, record.key))
+                process.send_signal(signal.SIGTERM)
+                assert await asyncio.to_thread(process.wait, 30) == 0
+            finally:
+                process.kill()
+        return {(topic.decode(), partition) for topic, partition in found}
+
+    try:
+        assert await worked("in") == {("in", b"0"), ("in", b"1")}
+        assert await worked("in", "added") == {(topic, partition) for topic in ("in", "added") for partition in (b"0", b"1")}
+    finally:
+        await out.stop()
+        await producer.stop()

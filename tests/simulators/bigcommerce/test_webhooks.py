@@ -3,13 +3,19 @@
 import base64
 import hashlib
 import hmac
+import itertools
 import json
 import time
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 
+import httpx
 import pytest
 
+from simulators.bigcommerce.app import BigCommerce
+from simulators.bigcommerce.shop import Store
 from simulators.bigcommerce.webhooks import RETRY_DELAYS_S, sign
 
 EXAMPLES = Path(__file__).parents[2] / "examples/bigcommerce/webhooks"
@@ -244,6 +250,24 @@ def test_knob_stamp_lag(shop, receiver):
     [(headers, body)] = one_delivery(shop, receiver, stamp_lag_ms=1000)
     changed_at_ms, created_at = shop.truth("order")[0]["states"][-1]["at_ms"], json.loads(body)["created_at"]
     assert changed_at_ms // 1000 < created_at <= int(headers["webhook-timestamp"])
+
+
+async def test_a_change_and_its_webhook_are_of_one_instant(monkeypatch):
+    """However slow the machine: here half a second passes each time that the clock is read."""
+    world = BigCommerce(seed=1)
+    world.add_store(Store(hash="abc", store_id=1, access_token="token"))
+    instants = itertools.count(1_700_000_000_900_000_000, 500_000_000)
+    monkeypatch.setattr("simulators.bigcommerce.app.time", SimpleNamespace(time_ns=lambda: next(instants)))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(world.app()), base_url="http://sim") as client:
+        hook = {"scope": "store/customer/updated", "destination": "http://127.0.0.1:1"}
+        assert (await client.post("/stores/abc/v3/hooks", json=hook, headers={"x-auth-token": "token"})).status_code == 200
+        made = {"store": "abc", "action": "create_customer", "email": "jane@example.com"}
+        changed = {"store": "abc", "action": "update_customer", "id": 1, "fields": {"first_name": "new"}}
+        assert (await client.post("/_sim/actions", json=[made, changed])).json()[1] == {"id": 1}
+        [customer] = (await client.get("/_sim/state", params={"store": "abc", "kind": "customer"})).json()["stores"]["abc"]["customer"]
+    webhook = json.loads(world.sender._queue.get_nowait().body)
+    assert customer["states"][-1]["at_ms"] // 1000 == webhook["created_at"]
+    assert datetime.fromisoformat(customer["body"]["date_modified"]).timestamp() == webhook["created_at"]
 
 
 def test_knob_drop(shop, receiver):

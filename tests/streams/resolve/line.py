@@ -93,16 +93,21 @@ class Line:
         self.decide(record)
         return True
 
+    def waiting(self) -> list[str]:
+        """A topic for each line that has a record."""
+        return [topic for (topic, _), queue in self.queues.items() if queue]
+
+    def run_batch(self, topic: str) -> None:
+        """What waits on a topic as one batch of the engine."""
+        for record in self._batch(topic):
+            self.decide(record)
+
     def run_killed(self, topic: str, meanwhile: Callable[[], object] = lambda: None, *, go_on: bool = True) -> "Line":
-        """What waits on a topic as one batch of the engine that a kill meets between its effects and its rows: it is done again.
+        """As `run_batch`, for a batch that a kill meets between its effects and its rows: it is done again.
 
         Then, with `go_on`, all else that waits.
         """
-        places = [place for place in self.queues if place[0] == topic]
-        waiting = sorted(((n, v) for place in places for n, v in self.queues[place]), key=lambda record: record[0])
-        for place in places:
-            self.queues[place].clear()
-        batch = [Incoming(topic, 0, offset, key.encode(), value, headers, 1) for offset, (key, value, headers) in waiting]
+        batch = self._batch(topic)
         rows = dict(self.rows)
         for record in batch:
             self.decide(record)
@@ -111,6 +116,13 @@ class Line:
         for record in batch:
             self.decide(record)
         return self.run() if go_on else self
+
+    def _batch(self, topic: str) -> list[Incoming]:
+        places = [place for place in self.queues if place[0] == topic]
+        waiting = sorted(((n, v) for place in places for n, v in self.queues[place]), key=lambda record: record[0])
+        for place in places:
+            self.queues[place].clear()
+        return [Incoming(topic, 0, offset, key.encode(), value, headers, 1) for offset, (key, value, headers) in waiting]
 
     def decide(self, record: Incoming, *, write: bool = True) -> None:
         """One record through its agent; without `write` as far as a kill between effects and state would let it."""

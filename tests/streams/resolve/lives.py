@@ -214,8 +214,10 @@ def faults(life: Life, ended: Engagement, *, raced: bool) -> list[str]:
             loose = raced and any(map(life.is_taken_over, life.emails_of(buyer)))
             if life.accounts[buyer].erased and at > life.accounts[buyer].erased:  # by its e-mail alone, as a guest's
                 dropped = raced or any(gone >= at for email in life.emails_of(buyer) for gone in life.deletions(email))
-                if not dropped and [profile.anonymized for profile in profiles] != [False]:
+                if not dropped and len(profiles) != 1:
                     found.append(f"{number} of {buyer}, after its erasure, stands {len(profiles)} times")
+                elif not dropped and profiles[0].anonymized:
+                    found.append(f"{number} of {buyer}, after its erasure, is anonymized")
             elif gone:
                 found += [f"{number} of {buyer}, deleted, lives" for p in profiles if not p.anonymized and not loose]
             elif profiles != [ended.find("customer_id", buyer)] and not loose:

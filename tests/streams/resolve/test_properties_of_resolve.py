@@ -187,7 +187,7 @@ def test_after_a_crash_at_any_point_the_same_records_give_the_same_commands_with
 @given(histories(), st.integers(0, 2**32))
 def test_what_a_killed_batch_repeats_is_absorbed(history: list[Message], seed: int):
     plain, killed = Line(seed).tell(*history).run(), Line(seed).tell(*history)
-    while waiting := [topic for (topic, _), queue in killed.queues.items() if queue]:
+    while waiting := killed.waiting():
         killed.run_killed(killed.random.choice(waiting), go_on=False)
     for topic in ("bigcommerce.accounts", "bigcommerce.subscribers", "bigcommerce.checkouts"):
         assert killed.table(topic) == plain.table(topic)

@@ -85,6 +85,21 @@ def test_a_webhook_that_is_stamped_some_time_after_its_change_costs_no_more_read
     assert count <= reads
 
 
+fractions = st.floats(0, 0.999)
+
+
+@given(changed=fractions, lag=st.sampled_from([0, 1, 2]), came=st.floats(0, 6), begins=st.lists(st.floats(0, 3), min_size=9, max_size=9))
+def test_whole_seconds_and_late_reads_cost_no_third_read(changed: float, lag: float, came: float, begins: list[float]):
+    """The change, its webhook, stamped `lag` s later, and each read may be anywhere in a second; all times are cut to whole ones."""
+    queue, count, now = Queue(), 0, changed + lag + came
+    queue.add("7", webhook("a", created=changed + lag), now)
+    while queue.entries:
+        now += max(0, queue.due_in(now)) + begins[count]
+        read(queue, now, modified=changed)
+        count += 1
+    assert count <= 2
+
+
 def test_a_late_read_of_a_state_that_is_too_old_is_not_made_again_at_once():
     queue = Queue()
     queue.add("7", webhook("a", created=10), now=20.0)
