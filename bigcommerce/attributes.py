@@ -12,13 +12,12 @@ READ_EVERY_S = 60.0  # for the sake of an id that the store does not list
 class AttributeNames:
     """Customers carry ids of attributes only; a merchant may add one at any time. `known` is id to name."""
 
-    def __init__(self, api: StoreApi) -> None:
+    def __init__(self) -> None:
         self.known: dict[str, str] = {}
-        self._api = api
         self._unlisted: Set[str] = frozenset()  # asked for, and not in the store's list
         self._read_at = float("-inf")
 
-    async def learn(self, ids: Set[str]) -> None:
+    async def learn(self, api: StoreApi, ids: Set[str]) -> None:
         """These attributes are `known`, but for those that the store does not list.
 
         Costs a call where one is new, and at most one a minute for those that were not listed. Raises AccessLost, Reject; then
@@ -27,6 +26,6 @@ class AttributeNames:
         unknown = ids - self.known.keys()
         if not unknown or (unknown <= self._unlisted and time.monotonic() - self._read_at <= READ_EVERY_S):
             return
-        self.known = await read_attribute_names(self._api)
+        self.known = await read_attribute_names(api)
         self._unlisted = (self._unlisted | unknown) - self.known.keys()
         self._read_at = time.monotonic()

@@ -17,19 +17,19 @@ T = TypeVar("T")
 class CatalogNames:
     """What brands and categories are called, as of the last ten minutes."""
 
-    def __init__(self, api: StoreApi) -> None:
-        self._brands = _Listed(lambda: read_brands(api))
-        self._categories = _Listed(lambda: read_categories(api))
+    def __init__(self) -> None:
+        self._brands = _Listed(read_brands)
+        self._categories = _Listed(read_categories)
 
-    async def learn(self, brands: Set[str], categories: Set[str]) -> None:
+    async def learn(self, api: StoreApi, brands: Set[str], categories: Set[str]) -> None:
         """These are known, but for those that the store does not list.
 
         Costs a call per 250 brands (and categories) of the store where one is new or ten minutes have passed; for those that were not
         listed at most once a minute, after a few at first. Raises AccessLost, Reject; then what is known is as before.
         Source: docs/facts/bigcommerce.md 1.7, 2.7
         """
-        await self._brands.learn(brands)
-        await self._categories.learn(categories)
+        await self._brands.learn(api, brands)
+        await self._categories.learn(api, categories)
 
     def of(self, brands: Set[str], categories: Set[str]) -> tuple[dict[str, str], dict[str, list[str]]]:
         """The names of these brands, and of these categories from the root down to each; without those that the store does not list."""
@@ -49,15 +49,15 @@ class CatalogNames:
 class _Listed(Generic[T]):
     """A list that is read as a whole."""
 
-    def __init__(self, read: Callable[[], Awaitable[Mapping[str, T]]]) -> None:
+    def __init__(self, read: Callable[[StoreApi], Awaitable[Mapping[str, T]]]) -> None:
         self.known: Mapping[str, T] = {}
         self._read = read
         self._unlisted: dict[str, float] = {}  # asked for, and not in the store's list: since when
         self._read_at = float("-inf")
 
-    async def learn(self, ids: Set[str]) -> None:
+    async def learn(self, api: StoreApi, ids: Set[str]) -> None:
         if ids and self._is_due(ids - self.known.keys(), time.monotonic()):
-            self.known = await self._read()
+            self.known = await self._read(api)
             self._read_at = time.monotonic()
             self._unlisted = {id: since for id, since in self._unlisted.items() if id not in self.known}
 

@@ -142,15 +142,15 @@ async def _customers(api: StoreApi, after: str, since_ms: int) -> ListedPage:
 
 
 _names: WeakKeyDictionary[StoreApi, AttributeNames] = WeakKeyDictionary()
-"""Of the stores that are being listed: names are read once for all pages."""
+"""Of the stores that are being listed: names are read once for all pages. They hold no API, so that they end with theirs."""
 
 
 async def _attribute_names(api: StoreApi, customers: list[bytes]) -> dict[str, str]:
     ids = frozenset[str]().union(*map(_attribute_ids, customers))
     if not ids:
         return {}
-    names = _names.setdefault(api, AttributeNames(api))
-    await names.learn(ids)
+    names = _names.setdefault(api, AttributeNames())
+    await names.learn(api, ids)
     return {id: names.known[id] for id in ids if id in names.known}
 
 
@@ -226,8 +226,8 @@ async def _catalog_names(api: StoreApi, products: list[bytes]) -> tuple[dict[str
     placed = [place for place in map(_in_catalog, products) if place]
     brands = frozenset(str(place.brand_id) for place in placed if place.brand_id)
     categories = frozenset(str(id) for place in placed for id in place.categories or [])
-    names = _names_in_catalog.setdefault(api, CatalogNames(api))
-    await names.learn(brands, categories)
+    names = _names_in_catalog.setdefault(api, CatalogNames())
+    await names.learn(api, brands, categories)
     return names.of(brands, categories)
 
 

@@ -42,7 +42,7 @@ class Fenced(Exception):
 def main(settings: Settings, slot: int, session_timeout_s: float = 45.0, jobs: Sequence[Job] = (), day_s: float = DAY_S) -> int:
     """Work until SIGTERM or SIGINT, then 0; 75 when it wants to be started again at once; 70 after a bug.
 
-    `jobs` are done for each store once a day, after it was compared; only a test has shorter days.
+    `jobs` are done for each store once a day, after it was compared or could not be; only a test has shorter days.
     75: another process may own our partitions by now, or Kafka failed us. Raises Unavailable, WrongSetting where it cannot start.
     """
     return asyncio.run(Upkeep(settings, slot, session_timeout_s, jobs, day_s).run())

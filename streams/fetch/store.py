@@ -67,8 +67,8 @@ class StoreFetch:
         self._shut: dict[str, tuple[Store, float]] = {}  # by resource: the settings with which access was lost, and until when that holds
         self._wake = {resource: asyncio.Event() for resource in RESOURCES}
         self._api = StoreApi(bigcommerce, store_hash(store), lambda: directory.by_store[store].access_token)
-        self._names = AttributeNames(self._api)
-        self._catalog_names = CatalogNames(self._api)
+        self._names = AttributeNames()
+        self._catalog_names = CatalogNames()
 
     # what the records say
 
@@ -307,8 +307,8 @@ class StoreFetch:
             frozenset[str]().union(*(getattr(what, ids) for what in states)) for ids in ("attributes", "brands", "categories")
         )
         try:
-            await _when_readable(lambda: self._names.learn(attributes))
-            await _when_readable(lambda: self._catalog_names.learn(brands, categories))
+            await _when_readable(lambda: self._names.learn(self._api, attributes))
+            await _when_readable(lambda: self._catalog_names.learn(self._api, brands, categories))
         except Reject as error:
             unreadable = error
         return [(entry, self._named(what, unreadable)) for entry, what in made]

@@ -1,7 +1,9 @@
 """Listings against the BigCommerce simulator, while its shop changes."""
 
+import gc
 import math
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -255,3 +257,15 @@ async def test_lost_access_is_told(shop: Shop, api: StoreApi):
     await shop.change(forbidden=["orders"])
     with pytest.raises(AccessLost):
         await list_page(api, "order")
+
+
+async def test_the_names_of_a_store_end_with_its_api(shop: Shop):
+    await shop.act({"action": "create_customer", "email": "jane@example.com", "attributes": {"size": "L"}}, product(1))
+    async with BigCommerce(shop.url) as bigcommerce:
+        api = StoreApi(bigcommerce, "abc123", lambda: shop.token)
+        assert (await list_all(api, "customer"))[0].attribute_names == {"1": "size"}
+        await list_all(api, "product")
+        listed = weakref.ref(api)
+        del api
+    gc.collect()
+    assert listed() is None

@@ -93,8 +93,8 @@ async def test_products_come_with_variants_and_image_in_one_call(shop: Shop, api
 
 
 async def test_names_are_read_once_and_again_for_a_new_id(shop: Shop, api: StoreApi):
-    names = CatalogNames(api)
-    await names.learn(frozenset(), frozenset())
+    names = CatalogNames()
+    await names.learn(api, frozenset(), frozenset())
     assert await shop.calls() == {}
     await shop.act(
         {"action": "create_brand", "name": "OFS"},
@@ -102,35 +102,35 @@ async def test_names_are_read_once_and_again_for_a_new_id(shop: Shop, api: Store
         {"action": "create_category", "name": "Jars", "parent_id": "$1.id"},
     )
     for _ in range(3):
-        await names.learn({"1"}, {"2"})
+        await names.learn(api, {"1"}, {"2"})
     assert names.of({"1", "9"}, {"2", "9"}) == ({"1": "OFS"}, {"2": ["Kitchen", "Jars"]})
     calls = {"GET /v3/catalog/brands 200": 1, "GET /v3/catalog/trees/categories 200": 1}
     assert await shop.calls() == calls
     await shop.act({"action": "create_brand", "name": "Ofs"})
     for _ in range(3):
-        await names.learn({"2", "77"}, {"2"})  # 77 is not listed, and is not asked for again at once
+        await names.learn(api, {"2", "77"}, {"2"})  # 77 is not listed, and is not asked for again at once
     assert names.of({"2"}, set()) == ({"2": "Ofs"}, {})
     assert await shop.calls() == calls | {"GET /v3/catalog/brands 200": 2}
 
 
 async def test_a_name_that_the_list_shows_late_is_found(shop: Shop, api: StoreApi, monkeypatch: pytest.MonkeyPatch):
-    names = CatalogNames(api)
-    await names.learn({"1"}, set())
+    names = CatalogNames()
+    await names.learn(api, {"1"}, set())
     assert names.of({"1"}, set()) == ({}, {})
     await shop.act({"action": "create_brand", "name": "OFS"})
     later = time.monotonic() + 3
     monkeypatch.setattr("bigcommerce.catalog_names.time.monotonic", lambda: later)
-    await names.learn({"1"}, set())
+    await names.learn(api, {"1"}, set())
     assert names.of({"1"}, set()) == ({"1": "OFS"}, {})
 
 
 async def test_names_are_read_again_after_ten_minutes(shop: Shop, api: StoreApi, monkeypatch: pytest.MonkeyPatch):
-    names = CatalogNames(api)
+    names = CatalogNames()
     await shop.act({"action": "create_brand", "name": "OFS"})
-    await names.learn({"1"}, set())
+    await names.learn(api, {"1"}, set())
     await shop.act({"action": "update_brand", "id": 1, "name": "Ofs"})
-    await names.learn({"1"}, set())
+    await names.learn(api, {"1"}, set())
     assert names.of({"1"}, set()) == ({"1": "OFS"}, {})
     monkeypatch.setattr("bigcommerce.catalog_names.KEPT_S", 0.0)
-    await names.learn({"1"}, set())
+    await names.learn(api, {"1"}, set())
     assert names.of({"1"}, set()) == ({"1": "Ofs"}, {})

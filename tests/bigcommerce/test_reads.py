@@ -32,8 +32,8 @@ async def test_customers_come_with_addresses_attributes_and_form_fields(shop: Sh
     customer = parse_customer(read.found[str(made["id"])])
     assert customer.address
     assert (customer.email, customer.address.city, customer.form_fields) == ("jane@example.com", "Brno", {"Pet": "cat"})
-    names = AttributeNames(api)
-    await names.learn(customer.attributes.keys())
+    names = AttributeNames()
+    await names.learn(api, customer.attributes.keys())
     assert names.known == {next(iter(customer.attributes)): "size"}
 
 
@@ -64,21 +64,21 @@ async def test_a_customer_nobody_asked_for_is_not_taken_for_one_that_was(shop: S
 
 async def test_attribute_names_cost_one_call_for_all_customers(shop: Shop, api: StoreApi):
     await shop.act({"action": "create_customer", "email": "jane@example.com", "attributes": {"size": "L", "color": "red"}})
-    names = AttributeNames(api)
+    names = AttributeNames()
     for ids in ({"1", "2"}, {"1"}, {"1", "2"}):
-        await names.learn(ids)
+        await names.learn(api, ids)
     assert names.known == {"1": "size", "2": "color"}
     assert (await shop.calls())["GET /v3/customers/attributes 200"] == 1
 
 
 async def test_an_attribute_that_was_just_made_is_looked_up_and_one_that_is_not_listed_only_once_a_minute(shop: Shop, api: StoreApi):
     [made] = await shop.act({"action": "create_customer", "email": "jane@example.com", "attributes": {"size": "L"}})
-    names = AttributeNames(api)
+    names = AttributeNames()
     for _ in range(3):
-        await names.learn({"1", "99"})
+        await names.learn(api, {"1", "99"})
     await shop.act({"action": "update_customer", "id": made["id"], "attributes": {"color": "red"}})
     for _ in range(3):
-        await names.learn({"1", "2", "99"})
+        await names.learn(api, {"1", "2", "99"})
     assert names.known == {"1": "size", "2": "color"}
     assert (await shop.calls())["GET /v3/customers/attributes 200"] == 2
 

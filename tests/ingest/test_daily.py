@@ -1,7 +1,12 @@
-"""Once a day upkeep, a real process, asks fetch to look at what the store has otherwise than the rows; its days have seconds here."""
+"""Once a day upkeep asks fetch to look at what the store has otherwise than the rows; the real process' days have seconds here."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from aiokafka.admin import NewTopic
@@ -11,8 +16,15 @@ from bigcommerce.customers import parse_customer
 from bigcommerce.listings import list_page
 from bigcommerce.products import parse_product
 from bigcommerce.reads import id_of
+from ingest import daily
+from ingest.backfill import Records
+from ops.reconcile import Sender
+from schemas.backfills import Backfills
 from schemas.connection import admin_client, kafka_options, producer
-from schemas.keys import changelog
+from schemas.directory import Directory
+from schemas.failures import Unavailable
+from schemas.keys import changelog, store_hash
+from schemas.settings import Settings
 from schemas.topics import ACCOUNTS, CHECKOUTS, PRODUCTS, SUBSCRIBERS, WEBHOOKS, group
 from schemas.webhooks import LookAt
 from simulators.process import start
@@ -109,3 +121,37 @@ async def test_what_differs_is_asked_for_once_a_day_and_nothing_of_a_paused_or_r
     await wait_until(lambda: runs() >= 2)
     assert "paused.1" not in history.said()
     assert "removed.1" not in history.said()
+
+
+async def test_a_store_without_access_holds_up_no_other_and_nothing_is_done_twice_a_day(history: History, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(daily, "AGAIN_S", 0.1)
+    await hold(history, {})
+    now_s = time.time()
+
+    def due(name: str, in_s: float) -> str:
+        """The hash of a store that has its daily run in so many seconds, or one more."""
+        hashes = (f"{name}{n}" for n in count())
+        return next(hash for hash in hashes if in_s <= daily.next_run_s(f"{hash}.1", now_s) - now_s < in_s + 1)
+
+    lost, good = f"{due('lost', 1)}.1", f"{due('good', 3)}.1"
+    shop = {"hash": store_hash(good), "store_id": 77, "access_token": "token"}
+    (await history.http.post("/_sim/stores", json=shop)).raise_for_status()
+    stores = {store: SimpleNamespace(access_token="token", removed=False, paused=False) for store in (lost, good)}
+    directory = cast(Directory, SimpleNamespace(by_store=stores))
+    tries: list[str] = []
+
+    async def job(_: Settings, __: Directory, store: str, ___: Records) -> None:
+        tries.append(store)
+        if tries.count(store) == 1:
+            raise Unavailable("not at the first try")
+
+    async with BigCommerce(history.simulator) as bigcommerce, asyncio.TaskGroup() as both:
+        runs = daily.Daily(history.settings, directory, bigcommerce, Sender(history.settings), [job])
+        tasks = [both.create_task(runs.run(store, Backfills())) for store in (lost, good)]
+        await wait_until(lambda: tries.count(lost) == tries.count(good) == 2)
+        for task in tasks:
+            task.cancel()
+    calls = (await history.http.get("/_sim/counters")).json()["calls"]
+    assert calls["GET /v3/customers 200"] == 1, "only the job was tried again"
+    refused = {call: times for call, times in calls.items() if call.endswith(" 401")}
+    assert refused == {"GET /v3/customers 401": 1, "GET /v3/customers/subscribers 401": 1, "GET /v2/orders 401": 1}
