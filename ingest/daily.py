@@ -70,7 +70,7 @@ class Daily:
         return True
 
     async def _compare(self, store: str, backfills: Backfills) -> None:
-        """Customers and subscribers whole, for only so a deletion shows; of orders those of the last week."""
+        """Customers, subscribers and products whole, for only so a deletion shows; of orders those of the last week."""
         api = CountedApi(self._bigcommerce, store_hash(store), lambda: self._directory.by_store[store].access_token)
         reconcile = Reconcile(self._settings, store, api, self._records, backfills)
         orders_since_ms = int((time.time() - ORDERS_S) * 1000)

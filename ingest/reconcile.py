@@ -1,12 +1,13 @@
 """What a store has against what our rows hold. For each difference fetch is asked to look: nothing is changed by a comparison alone.
 
-Carts are left out, for BigCommerce cannot list them. A customer's `date_modified` does not move with an address or an attribute: one of
-which only these changed shows no difference.
+Carts are left out, for BigCommerce cannot list them. A customer's `date_modified` does not move with an address or an attribute, nor need
+a product's with a variant: one of which only these changed shows no difference, but a product whose variants came or vanished does.
+Source: docs/facts/bigcommerce.md 1.7
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -17,21 +18,22 @@ from bigcommerce.client import Answer, HistoryApi
 from bigcommerce.customers import parse_customer
 from bigcommerce.listings import ListedPage, list_page
 from bigcommerce.orders import parse_order
+from bigcommerce.products import parse_product
 from bigcommerce.reads import id_of
 from bigcommerce.subscribers import parse_subscriber
 from ingest.backfill import Records, retry_in_s
 from schemas.backfills import Backfills
-from schemas.changelogs import AccountRow, CheckoutRow, Seen, SubscriberRow, read_rows
+from schemas.changelogs import AccountRow, CheckoutRow, ProductRow, Seen, SubscriberRow, read_rows
 from schemas.failures import Retry, Undecodable
 from schemas.keys import webhook_key
 from schemas.records import Message
 from schemas.settings import Settings
-from schemas.topics import ACCOUNTS, CHECKOUTS, SUBSCRIBERS, WEBHOOKS
+from schemas.topics import ACCOUNTS, CHECKOUTS, PRODUCTS, SUBSCRIBERS, WEBHOOKS
 from schemas.webhooks import LookAt
 
 log = structlog.get_logger()
 
-RESOURCES = ("customer", "subscriber", "order")
+RESOURCES = ("customer", "subscriber", "order", "product")
 MARGIN_S = 600.0
 """What changed within it is under way: a webhook is stamped within seconds, its first retries and fetch's repeated reads take minutes."""
 GONE_CUSTOMERS_MAX = 100  # more of them are more likely a fault than a shop's day: the run leaves them, and asks
@@ -39,12 +41,25 @@ TRIES_MAX = 8  # of a page; some three minutes
 AT_ONCE = 1000  # records that wait for Kafka's acknowledgement
 
 
+class Shown(msgspec.Struct, frozen=True):
+    """What a listing says of one entity."""
+
+    modified_ms: int
+    variants: int | None = None  # the mark of a product's, None where the body does not say
+
+
 class Held(msgspec.Struct, frozen=True):
     """What a row says of one entity."""
 
     seen: Seen | None
+    variants: int | None = None  # the mark of a product's
     told: bool = False  # a delete webhook told of its end, which is final
     gone: bool = False  # it was found gone, and nothing is left to do about it
+
+
+def mark(variants: Iterable[str]) -> int:
+    """Equal for equal sets of ids, within one process: of some hundred thousand variants the ids themselves would fill the memory."""
+    return hash(frozenset(variants))
 
 
 @dataclass
@@ -59,7 +74,7 @@ class Compared:
     not_loaded: int = 0  # not here, for nobody asked for history that old, or it is still being loaded
     unreadable: int = 0  # listed bodies that have no id or no time: fetch would not read them either
     missing: dict[str, int] = field(default_factory=dict)  # id to when it was modified, ms; not here
-    older: dict[str, int] = field(default_factory=dict)  # here as it was before
+    older: dict[str, int] = field(default_factory=dict)  # here as it was before; 0 where only a product's variants tell
     gone: dict[str, int] = field(default_factory=dict)  # not in the store any more; when is not known: 0
     left_alone: int = 0  # of `gone`, too many to be taken for true
 
@@ -89,27 +104,33 @@ def follows_from_ms(backfills: Backfills, store: str, resource: str) -> int | No
 
 
 def compare(
-    found: Compared, listed: Mapping[str, int], held: Mapping[str, Held], *, began_ms: int, margin_ms: int, from_ms: int, whole: bool
+    found: Compared, listed: Mapping[str, Shown], held: Mapping[str, Held], *, began_ms: int, margin_ms: int, from_ms: int, whole: bool
 ) -> None:
-    """Fills in the differences. `listed` is id to date_modified (ms), read from `began_ms` on, by BigCommerce's clock; rows after it.
+    """Fills in the differences. `listed`, by id, was read from `began_ms` on, by BigCommerce's clock; the rows after it.
 
-    What was modified before `from_ms` need not be here. `whole`: all of the resource was listed, so that what is not in it is gone, unless
-    it was read since (`margin_ms` before `began_ms`).
+    What was modified before `from_ms`, and never was here, need not be. `whole`: all of the resource was listed, so that what is not in it
+    is gone, unless it was read since (`margin_ms` before `began_ms`). So too a product is older where only its variants differ, for nobody
+    says when one came or vanished.
     """
     settled_ms = began_ms - margin_ms
-    for id, modified_ms in listed.items():
+    for id, shown in listed.items():
         row = held.get(id, Held(None))
         if row.told:
             continue
-        known = row.seen is not None and not row.gone
-        if known and row.seen is not None and row.seen.version >= modified_ms:
-            continue
-        if not known and modified_ms < from_ms:
+        known = None if row.gone else row.seen
+        if known and known.version >= shown.modified_ms:
+            if shown.variants in (None, row.variants):
+                continue
+            if known.read_at_ms > settled_ms:
+                found.under_way += 1
+            else:
+                found.older[id] = 0
+        elif row.seen is None and shown.modified_ms < from_ms:
             found.not_loaded += 1
-        elif modified_ms > settled_ms:
+        elif shown.modified_ms > settled_ms:
             found.under_way += 1
         else:
-            (found.older if known else found.missing)[id] = modified_ms
+            (found.older if known else found.missing)[id] = shown.modified_ms
     for id, row in held.items() if whole else ():
         if id in listed or row.told or row.gone or row.seen is None:
             continue
@@ -153,17 +174,17 @@ class Reconcile:
         With `since_ms` only what was modified from then on is listed, and nothing can be found gone. Orders are never found gone:
         BigCommerce deletes none for good. Raises AccessLost, Reject, QuotaSpent, Unavailable.
         """
-        found, listed = Compared(resource), dict[str, int]()
+        found, listed = Compared(resource), dict[str, Shown | None]()
         calls, began_ms, after = self._api.calls, 0, ""
         while True:
             page = await self._page(resource, after, since_ms)
             began_ms, after = began_ms or page.read_at_ms, page.after
             for item in page.items:
                 try:
-                    listed[id_of(item)] = _MODIFIED[resource](item)
+                    listed[id_of(item)] = _SHOWN[resource](item)
                 except Undecodable:
                     found.unreadable += 1
-                    listed[id_of(item)] = 0  # it is there, whatever it says
+                    listed[id_of(item)] = None  # it is there, whatever it says
             listed.pop("", None)
             found.listed, found.calls = len(listed), self._api.calls - calls
             watch(found)
@@ -171,7 +192,7 @@ class Reconcile:
                 break
         held = await _HELD[resource](self._settings, self._store)
         found.held = sum(not (row.told or row.gone) for row in held.values())
-        readable = {id: modified_ms for id, modified_ms in listed.items() if modified_ms}
+        readable = {id: shown for id, shown in listed.items() if shown}
         there = {id: row for id, row in held.items() if id in readable or id not in listed}
         whole = not since_ms and resource != "order"
         from_ms = follows_from_ms(self._backfills, self._store, resource)
@@ -212,10 +233,16 @@ class Reconcile:
             await self._records.put(WEBHOOKS, looks[first : first + AT_ONCE])
 
 
-_MODIFIED: dict[str, Callable[[bytes], int]] = {
-    "customer": lambda body: parse_customer(body).modified_ms,
-    "subscriber": lambda body: parse_subscriber(body).modified_ms,
-    "order": lambda body: parse_order(body).modified_ms,
+def _product(body: bytes) -> Shown:
+    product = parse_product(body)
+    return Shown(product.modified_ms, None if product.variants is None else mark(variant.id for variant in product.variants))
+
+
+_SHOWN: dict[str, Callable[[bytes], Shown]] = {
+    "customer": lambda body: Shown(parse_customer(body).modified_ms),
+    "subscriber": lambda body: Shown(parse_subscriber(body).modified_ms),
+    "order": lambda body: Shown(parse_order(body).modified_ms),
+    "product": _product,
 }
 
 
@@ -249,8 +276,18 @@ async def _orders(settings: Settings, store: str) -> dict[str, Held]:
     return {id: held for orders in (await read_rows(settings, CHECKOUTS, keep)).values() for id, held in orders.items()}
 
 
+async def _products(settings: Settings, store: str) -> dict[str, Held]:
+    def keep(key: str, row: bytes) -> Held | None:
+        if not key.startswith(f"{store}/"):
+            return None
+        read = msgspec.json.decode(row, type=ProductRow)
+        return Held(read.seen, mark(read.variants), told=bool(read.told_ms), gone=bool(read.found_read_ms))
+
+    return _by_id(await read_rows(settings, PRODUCTS, keep))
+
+
 def _by_id(rows: dict[str, Held]) -> dict[str, Held]:
     return {key.rpartition("/")[2]: row for key, row in rows.items()}
 
 
-_HELD = {"customer": _accounts, "subscriber": _subscribers, "order": _orders}
+_HELD = {"customer": _accounts, "subscriber": _subscribers, "order": _orders, "product": _products}

@@ -191,7 +191,7 @@ def erase(
 @app.command()
 def reconcile(
     store_hash: Annotated[str, typer.Argument(metavar="STORE", help="The store hash.")],
-    only: Annotated[list[str] | None, typer.Option(help="customers, subscribers or orders only; may be given again.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="customers, subscribers, orders or products only; may be given again.")] = None,
     since: Annotated[
         datetime.datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="What was modified from this day on (UTC); nothing is found gone then."),
@@ -202,7 +202,10 @@ def reconcile(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compare a store's customers, subscribers and orders with what is held, and read again what differs. Carts cannot be listed."""
+    """Compare a store's customers, subscribers, orders and products with what is held, and read again what differs.
+
+    Carts cannot be listed. Of a customer an address or attribute, of a product a variant's price or stock that alone changed is not seen.
+    """
     from ops import environment
     from ops.reconcile import main
 

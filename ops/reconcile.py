@@ -20,7 +20,7 @@ from schemas.records import Message, Origin, encode, headers_of
 from schemas.settings import Settings
 from schemas.topics import Topic
 
-RESOURCES = {"customers": "customer", "subscribers": "subscriber", "orders": "order"}
+RESOURCES = {"customers": "customer", "subscribers": "subscriber", "orders": "order", "products": "product"}
 
 
 class Sender:

@@ -51,6 +51,15 @@ class CheckoutRow(msgspec.Struct, frozen=True):
     orders: dict[str, OrderSeen] = {}
 
 
+class ProductRow(msgspec.Struct, frozen=True):
+    """The same of a row of `products`."""
+
+    seen: Seen | None = None
+    told_ms: int = 0
+    found_read_ms: int = 0
+    variants: dict[str, str] = {}
+
+
 async def read_rows(settings: Settings, topic: Topic, keep: Callable[[str, bytes], Kept | None]) -> dict[str, Kept]:
     """The rows of the table that follows `topic`, by key, as they are now; of each what `keep(key, row)` makes of it, None for nothing.
 

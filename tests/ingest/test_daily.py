@@ -9,19 +9,21 @@ from aiokafka.admin import NewTopic
 from bigcommerce.client import BigCommerce, StoreApi
 from bigcommerce.customers import parse_customer
 from bigcommerce.listings import list_page
+from bigcommerce.products import parse_product
 from bigcommerce.reads import id_of
 from schemas.connection import admin_client, kafka_options, producer
 from schemas.keys import changelog
-from schemas.topics import ACCOUNTS, CHECKOUTS, SUBSCRIBERS, WEBHOOKS, group
+from schemas.topics import ACCOUNTS, CHECKOUTS, PRODUCTS, SUBSCRIBERS, WEBHOOKS, group
 from schemas.webhooks import LookAt
 from simulators.process import start
-from streams.resolve.tables import Account, Row, Seen, Subscription, write_row
+from streams.resolve.tables import Account, Product, Row, Seen, Subscription, write_row
 from tests.ingest import history as processes
 from tests.ingest.history import History
 from tests.streams.fetch.stage import HASH, PARTITIONS, STORE, TOKEN
 from tests.system.conftest import wait_until
 
 HOUR_MS = 60 * 60 * 1000
+VARIANTS = [{"sku": label, "options": [{"name": "Size", "label": label}]} for label in ("S", "M")]
 MAIN = """
 import sys
 from ingest.upkeep import main
@@ -42,7 +44,7 @@ async def history(kafka: str, prefix: str, tmp_path: Path, monkeypatch: pytest.M
 async def hold(history: History, rows: dict[tuple[str, str], Row]) -> None:
     """As resolve would have written them."""
     resolve = group(history.settings.topic_prefix, "resolve")
-    names = {topic.table: changelog(resolve, topic.table) for topic in (ACCOUNTS, SUBSCRIBERS, CHECKOUTS)}
+    names = {topic.table: changelog(resolve, topic.table) for topic in (ACCOUNTS, SUBSCRIBERS, CHECKOUTS, PRODUCTS)}
     async with admin_client(history.settings) as admin:
         await admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names.values()])
     sender = producer(kafka_options(history.settings))
@@ -55,10 +57,15 @@ async def hold(history: History, rows: dict[tuple[str, str], Row]) -> None:
 async def test_what_differs_is_asked_for_once_a_day_and_nothing_of_a_paused_or_removed_store(history: History):
     await history.knobs(clock_offset_ms=-2 * HOUR_MS)
     await history.people(customers=4, subscribers=1, orders=1)
+    await history.act(*({"action": "create_product", "fields": {"name": f"P{n}"}, "variants": VARIANTS} for n in range(4)))
     await history.knobs(clock_offset_ms=0)
     async with BigCommerce(history.simulator) as bigcommerce:
-        listed = await list_page(StoreApi(bigcommerce, HASH, lambda: TOKEN), "customer")
+        api = StoreApi(bigcommerce, HASH, lambda: TOKEN)
+        listed = await list_page(api, "customer")
+        products = [parse_product(body) for body in (await list_page(api, "product")).items]
     modified_ms = {id_of(body): parse_customer(body).modified_ms for body in listed.items}
+    variants = {product.id: {variant.id: "digest" for variant in product.variants or []} for product in products}
+    made = Seen(products[0].modified_ms, products[0].modified_ms)
     seen, before = Seen(modified_ms["1"], modified_ms["1"]), Seen(modified_ms["2"] - 1000, modified_ms["2"])
     await hold(
         history,
@@ -69,6 +76,11 @@ async def test_what_differs_is_asked_for_once_a_day_and_nothing_of_a_paused_or_r
             ("accounts", f"{STORE}/99"): Account(seen=seen, home="p/h", email="gone@example.com"),
             ("accounts", f"other{STORE}/77"): Account(seen=seen, home="p/h"),
             ("subscribers", f"{STORE}/88"): Subscription(seen=seen, email="gone@example.com"),
+            ("products", f"{STORE}/1"): Product(seen=made, digest="d", variants=variants["1"]),
+            ("products", f"{STORE}/2"): Product(seen=made, digest="d", variants={**variants["2"], "999": "digest"}),
+            ("products", f"{STORE}/3"): Product(seen=Seen(made.version - 1000, made.version), digest="d", variants=variants["3"]),
+            ("products", f"{STORE}/99"): Product(seen=made, digest="d", variants={"998": "digest"}),
+            ("products", f"other{STORE}/77"): Product(seen=made, digest="d"),
         },
     )
     await history.add_store("paused.1", "token", paused=True)
@@ -76,7 +88,7 @@ async def test_what_differs_is_asked_for_once_a_day_and_nothing_of_a_paused_or_r
     history.begin()
 
     def runs() -> int:
-        return history.said().count('"resource": "order"')
+        return history.said().count('"resource": "product"')
 
     await wait_until(lambda: runs() >= 1)
     looks = [message for _, message, _ in await history.written(WEBHOOKS) if isinstance(message, LookAt)]
@@ -87,6 +99,10 @@ async def test_what_differs_is_asked_for_once_a_day_and_nothing_of_a_paused_or_r
         ("customer", "99"): "not listed any more",
         ("subscriber", "1"): "not here",
         ("subscriber", "88"): "not listed any more",
+        ("product", "2"): "older here",
+        ("product", "3"): "older here",
+        ("product", "4"): "not here",
+        ("product", "99"): "not listed any more",
     }, "the order is of before the store was added, and nobody asked for its history"
     assert '"not_loaded": 1' in history.said()
     assert {look.store for look in looks} == {STORE}

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from ingest.daily import DAY_S, next_run_s
-from ingest.reconcile import Compared, Held, compare, follows_from_ms
+from ingest.reconcile import Compared, Held, Shown, compare, follows_from_ms, mark
 from schemas.backfills import Backfill, Backfills, begun
 from schemas.changelogs import Seen
 
@@ -13,7 +13,16 @@ OLD = BEGAN - 10 * MARGIN
 
 def compared(listed: dict[str, int], held: dict[str, Held], *, whole: bool = True, from_ms: int = 0) -> Compared:
     found = Compared("customer")
-    compare(found, listed, held, began_ms=BEGAN, margin_ms=MARGIN, from_ms=from_ms, whole=whole)
+    shown = {id: Shown(modified_ms) for id, modified_ms in listed.items()}
+    compare(found, shown, held, began_ms=BEGAN, margin_ms=MARGIN, from_ms=from_ms, whole=whole)
+    return found
+
+
+def compared_variants(shown: list[str] | None, row: Held, modified_ms: int = OLD) -> Compared:
+    """Of a product 1."""
+    found = Compared("product")
+    listed = {"1": Shown(modified_ms, None if shown is None else mark(shown))}
+    compare(found, listed, {"1": row}, began_ms=BEGAN, margin_ms=MARGIN, from_ms=0, whole=True)
     return found
 
 
@@ -49,6 +58,35 @@ def test_what_was_found_gone_and_is_listed_is_missing_here():
         "older": {},
         "gone": {},
     }
+
+
+def test_what_was_here_once_is_missing_whatever_history_was_asked_for():
+    found = compared({"1": OLD, "2": OLD}, {"1": held(gone=True), "2": Held(None, gone=True)}, from_ms=OLD + 1)
+    assert (found.missing, found.not_loaded) == ({"1": OLD}, 1)
+
+
+def test_a_variant_that_came_or_vanished_makes_a_product_older_though_its_date_modified_stayed():
+    row = replace(held(), variants=mark(["11", "12"]))
+    for shown in (["11"], ["11", "12", "13"], ["11", "13"], []):
+        found = compared_variants(shown, row)
+        assert (found.older, found.under_way) == ({"1": 0}, 0), "when it was is not known"
+    for same in (["12", "11"], None):
+        assert compared_variants(same, row) == Compared("product")
+    assert compared_variants(["12"], replace(row, gone=True)).missing == {"1": OLD}
+    assert compared_variants(["12"], replace(row, told=True)) == Compared("product")
+
+
+def test_a_product_that_changed_has_the_time_of_its_change_whatever_its_variants_say():
+    row = replace(held(), variants=mark(["11"]))
+    assert compared_variants(["12"], row, OLD + 1).older == {"1": OLD + 1}
+    assert compared_variants(["12"], row, BEGAN).under_way == 1
+
+
+def test_variants_that_were_read_within_the_margin_or_after_the_listing_are_under_way():
+    row = replace(held(read_at=BEGAN - MARGIN + 1), variants=mark(["11"]))
+    assert (compared_variants(["12"], row).older, compared_variants(["12"], row).under_way) == ({}, 1)
+    row = replace(held(read_at=BEGAN - MARGIN), variants=mark(["11"]))
+    assert compared_variants(["12"], row).older == {"1": 0}
 
 
 def test_what_is_not_in_a_part_of_a_listing_is_not_gone():

@@ -6,16 +6,16 @@ from aiokafka.admin import NewTopic
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.changelogs import AccountRow, CheckoutRow, SubscriberRow, read_rows
+from schemas.changelogs import AccountRow, CheckoutRow, ProductRow, SubscriberRow, read_rows
 from schemas.connection import admin_client, kafka_options, producer
 from schemas.failures import Unavailable
 from schemas.keys import changelog
 from schemas.settings import Settings
 from schemas.topics import ACCOUNTS, group
-from streams.resolve.tables import Account, Checkout, Subscription, write_row
+from streams.resolve.tables import Account, Checkout, Product, Subscription, write_row
 from tests.schemas.strategies import structs
 
-ROWS = {Account: AccountRow, Subscription: SubscriberRow, Checkout: CheckoutRow}
+ROWS = {Account: AccountRow, Subscription: SubscriberRow, Checkout: CheckoutRow, Product: ProductRow}
 
 
 @given(st.sampled_from(list(ROWS)).flatmap(structs))
@@ -32,6 +32,8 @@ def test_each_field_that_is_read_is_resolves_own(row):
     assert read == part(whole, read)
     if isinstance(row, Checkout):
         assert set(read["orders"]) == set(row.orders)
+    if isinstance(row, Product):
+        assert set(read["variants"]) == set(row.variants)
 
 
 async def test_the_last_row_of_each_key_counts_and_one_that_was_taken_away_does_not(kafka: str, prefix: str):

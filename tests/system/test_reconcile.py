@@ -16,6 +16,7 @@ from tests.system.conftest import act, rest, wait_until
 
 pytestmark = pytest.mark.system
 
+VARIANTS = [{"sku": label, "options": [{"name": "Size", "label": label}]} for label in ("S", "M")]
 LINE = {"product_id": 7, "variant_id": 70, "sku": "S7", "name": "Seven", "price": "5"}
 
 
@@ -56,6 +57,9 @@ async def test_what_no_webhook_told_is_found_and_read(deployment: Deployment):
             {"action": "create_subscriber", "email": "second@example.com"},
         )
         [order] = act(deployment, {"action": "create_order", "customer_id": known["id"], "lines": [LINE]})
+        kept, changed, deleted = act(
+            deployment, *({"action": "create_product", "fields": {"name": f"P{n}"}, "variants": VARIANTS} for n in range(3))
+        )
         await rest(deployment)
         assert reconcile(deployment)[1]["customer"]["missing"] == 0
 
@@ -68,6 +72,10 @@ async def test_what_no_webhook_told_is_found_and_read(deployment: Deployment):
             {"action": "set_order_status", "id": order["id"], "status": 2},
             {"action": "delete_subscriber", "id": listed["id"]},
             {"action": "create_subscriber", "email": "third@example.com"},
+            {"action": "delete_variant", "id": kept["variant_ids"][0]},
+            {"action": "update_product", "id": changed["id"], "fields": {"name": "Changed"}},
+            {"action": "delete_product", "id": deleted["id"]},
+            {"action": "create_product", "fields": {"name": "New"}, "variants": VARIANTS},
         )
         await rest(deployment)
         assert await differences(deployment) != []
@@ -79,6 +87,7 @@ async def test_what_no_webhook_told_is_found_and_read(deployment: Deployment):
             "customer": (1, 1, 0),
             "subscriber": (1, 0, 1),
             "order": (1, 1, 0),
+            "product": (1, 2, 1),
         }
         assert [hour["count"] for hour in found["order"]["hours"]] == [1, 1]
         assert found["customer"]["calls"] <= 2
@@ -87,7 +96,7 @@ async def test_what_no_webhook_told_is_found_and_read(deployment: Deployment):
         await rest(deployment)
         assert await differences(deployment) == []
         again = reconcile(deployment)[1]
-        assert [again[resource][kind] for resource in again for kind in kinds] == [0] * 9
+        assert [again[resource][kind] for resource in again for kind in kinds] == [0] * 12
 
 
 async def asked(deployment: Deployment, resource: str) -> int:
