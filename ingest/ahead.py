@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from schemas.connection import partitions_of
+from schemas.connection import admin_client, consumer, partitions_of, reaching_kafka
 from schemas.settings import Settings
-from schemas.topics import ACCOUNTS, CATALOG, CHECKOUTS, HISTORY, PAGES, PEOPLE, PRODUCTS, STAGES, SUBSCRIBERS, group
+from schemas.topics import ACCOUNTS, CATALOG, CHECKOUTS, HISTORY, PAGES, PEOPLE, PRODUCTS, STAGES, SUBSCRIBERS, Topic, group
 
 # By what a stage has left of a topic in all partitions: more than it does between two commits, so that it is never idle for our sake, and
 # no more than it does in a second or two, for live records stand behind that in the topics of resolve.
@@ -24,6 +24,34 @@ AHEAD_MAX = {
     CATALOG: 100_000,
 }
 LOOK_S = 0.5  # stages commit about once a second
+PASSED_WITHIN_S = 10.0  # a stage that is not behind has committed by then what stands on its topics
+
+
+async def pages_passed(settings: Settings, topic: Topic) -> bool:
+    """Whether of all pages that stand on Kafka fetch has written the states, and resolve has those on `topic` in its rows.
+
+    What is not so within PASSED_WITHIN_S is given up. A page of any store counts, for pages do not say when the last of a store is through.
+    Raises Unavailable.
+    """
+    deadline = time.monotonic() + PASSED_WITHIN_S
+    async with admin_client(settings) as admin:
+        reader = consumer(settings)
+        with reaching_kafka(settings):
+            try:
+                await reader.start()
+                for stage, read in (("fetch", PAGES), ("resolve", topic)):
+                    partitions = await partitions_of(admin, [settings.topic_prefix + read.name])
+                    begins, ends = await reader.beginning_offsets(partitions), await reader.end_offsets(partitions)
+                    while True:
+                        offsets = await admin.list_consumer_group_offsets(group(settings.topic_prefix, stage), partitions=partitions)
+                        if all(ends[tp] <= max(begins[tp], offsets[tp].offset if tp in offsets else -1) for tp in partitions):
+                            break
+                        if time.monotonic() > deadline:
+                            return False
+                        await asyncio.sleep(LOOK_S)
+            finally:
+                await reader.stop()
+    return True
 
 
 class Ahead:

@@ -7,7 +7,7 @@ Source: docs/facts/bigcommerce.md 1.7
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -21,6 +21,7 @@ from bigcommerce.orders import parse_order
 from bigcommerce.products import parse_product
 from bigcommerce.reads import id_of
 from bigcommerce.subscribers import parse_subscriber
+from ingest.ahead import pages_passed
 from ingest.backfill import Records, retry_in_s
 from schemas.backfills import Backfills
 from schemas.changelogs import AccountRow, CheckoutRow, ProductRow, Seen, SubscriberRow, read_rows
@@ -36,7 +37,7 @@ log = structlog.get_logger()
 RESOURCES = ("customer", "subscriber", "order", "product")
 MARGIN_S = 600.0
 """What changed within it is under way: a webhook is stamped within seconds, its first retries and fetch's repeated reads take minutes."""
-GONE_CUSTOMERS_MAX = 100  # more of them are more likely a fault than a shop's day: the run leaves them, and asks
+GONE_CUSTOMERS_MAX = 100  # found gone for the first time; more are more likely a fault than a shop's day: the run leaves them, and asks
 TRIES_MAX = 8  # of a page; some three minutes
 AT_ONCE = 1000  # records that wait for Kafka's acknowledgement
 
@@ -55,6 +56,7 @@ class Held(msgspec.Struct, frozen=True):
     variants: int | None = None  # the mark of a product's
     told: bool = False  # a delete webhook told of its end, which is final
     gone: bool = False  # it was found gone, and nothing is left to do about it
+    missed_ms: int = 0  # time of the last read that missed it, 0 for none, where that is not believed before a later read misses it too
 
 
 def mark(variants: Iterable[str]) -> int:
@@ -68,15 +70,15 @@ class Compared:
 
     resource: str
     listed: int = 0
-    held: int = 0
+    held: int = 0  # where only a part was listed, of that part
     calls: int = 0  # to BigCommerce
     under_way: int = 0  # differences that the margin excuses
     not_loaded: int = 0  # not here, for nobody asked for history that old, or it is still being loaded
     unreadable: int = 0  # listed bodies that have no id or no time: fetch would not read them either
     missing: dict[str, int] = field(default_factory=dict)  # id to when it was modified, ms; not here
-    older: dict[str, int] = field(default_factory=dict)  # here as it was before; 0 where only a product's variants tell
+    older: dict[str, int] = field(default_factory=dict)  # here as it was before; 0 where no time tells: a product's variants, a read's miss
     gone: dict[str, int] = field(default_factory=dict)  # not in the store any more; when is not known: 0
-    left_alone: int = 0  # of `gone`, too many to be taken for true
+    left_alone: set[str] = field(default_factory=set)  # of `gone`, too many to be taken for true
 
     @property
     def differences(self) -> dict[str, dict[str, int]]:
@@ -92,14 +94,17 @@ def _hour(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%dT%H:00Z") if at_ms else ""
 
 
-def follows_from_ms(backfills: Backfills, store: str, resource: str) -> int | None:
-    """From when on (ms) all that is modified is to be here; None: from the first read of any on, for no history was asked for."""
+def follows_from_ms(backfills: Backfills, store: str, resource: str, *, passed: bool) -> int | None:
+    """From when on (ms) all that is modified is to be here; None: from the first read of any on, for no history was asked for.
+
+    `passed`: the pages that were loaded are in the rows.
+    """
     asked = backfills.asked.get(store)
     for at in backfills.progress(store):
         if at.resource == resource:
             if asked is None or at.run != asked.run:
                 return at.began_ms  # what an earlier run left out is not known any more
-            return asked.since_ms if at.state == "done" else asked.asked_ms
+            return asked.since_ms if at.state == "done" and passed else asked.asked_ms
     return None
 
 
@@ -110,7 +115,8 @@ def compare(
 
     What was modified before `from_ms`, and never was here, need not be. `whole`: all of the resource was listed, so that what is not in it
     is gone, unless it was read since (`margin_ms` before `began_ms`). So too a product is older where only its variants differ, for nobody
-    says when one came or vanished.
+    says when one came or vanished, and what a read missed is where it is listed: unread, the miss would stay, and count whenever there is
+    another.
     """
     settled_ms = began_ms - margin_ms
     for id, shown in listed.items():
@@ -119,9 +125,9 @@ def compare(
             continue
         known = None if row.gone else row.seen
         if known and known.version >= shown.modified_ms:
-            if shown.variants in (None, row.variants):
+            if not row.missed_ms and shown.variants in (None, row.variants):
                 continue
-            if known.read_at_ms > settled_ms:
+            if max(known.read_at_ms, row.missed_ms) > settled_ms:
                 found.under_way += 1
             else:
                 found.older[id] = 0
@@ -190,20 +196,29 @@ class Reconcile:
             watch(found)
             if not after:
                 break
-        held = await _HELD[resource](self._settings, self._store)
+        from_ms = await self._follows_from_ms(resource)
+        whole = not since_ms and resource != "order"
+        held, first_read_ms = await read_held(self._settings, self._store, resource, None if whole else listed)
         found.held = sum(not (row.told or row.gone) for row in held.values())
         readable = {id: shown for id, shown in listed.items() if shown}
         there = {id: row for id, row in held.items() if id in readable or id not in listed}
-        whole = not since_ms and resource != "order"
-        from_ms = follows_from_ms(self._backfills, self._store, resource)
         if from_ms is None:
-            from_ms = min((row.seen.read_at_ms for row in held.values() if row.seen), default=began_ms)
+            from_ms = began_ms if first_read_ms is None else first_read_ms
         compare(found, readable, there, began_ms=began_ms, margin_ms=self._margin_ms, from_ms=from_ms, whole=whole)
-        if resource == "customer" and len(found.gone) > self._gone_max:
-            found.left_alone = len(found.gone)
-            log.error("more customers are gone than a day takes: nothing is done about them", store=self._store, count=found.left_alone)
+        first_missed = {id for id in found.gone if not held[id].missed_ms}
+        if resource == "customer" and len(first_missed) > self._gone_max:
+            found.left_alone = first_missed
+            log.error("more customers are gone than a day takes: nothing is done about them", store=self._store, count=len(first_missed))
         await self._ask(found, began_ms)
         return found
+
+    async def _follows_from_ms(self, resource: str) -> int | None:
+        """To be asked before the rows are read. A load is done when its last page stands on Kafka: the stages have it before them then."""
+        from_ms = follows_from_ms(self._backfills, self._store, resource, passed=True)
+        before_ms = follows_from_ms(self._backfills, self._store, resource, passed=False)
+        if from_ms == before_ms or await pages_passed(self._settings, _TOPICS[resource]):
+            return from_ms
+        return before_ms
 
     async def _page(self, resource: str, after: str, since_ms: int) -> ListedPage:
         """What may work later is tried TRIES_MAX times, with waits that grow."""
@@ -226,8 +241,8 @@ class Reconcile:
                 LookAt(store=self._store, resource=found.resource, id=id, why=why[kind], at_ms=at_ms),
             )
             for kind, ids in found.differences.items()
-            if not (kind == "gone" and found.left_alone)
             for id in ids
+            if not (kind == "gone" and id in found.left_alone)
         ]
         for first in range(0, len(looks), AT_ONCE):
             await self._records.put(WEBHOOKS, looks[first : first + AT_ONCE])
@@ -246,48 +261,62 @@ _SHOWN: dict[str, Callable[[bytes], Shown]] = {
 }
 
 
-async def _accounts(settings: Settings, store: str) -> dict[str, Held]:
+def _account(row: bytes) -> Held:
+    read = msgspec.json.decode(row, type=AccountRow)
+    missed_ms = read.found_read_ms
+    return Held(read.seen, told=bool(read.told_ms), gone=bool(missed_ms) and not read.home, missed_ms=missed_ms if read.home else 0)
+
+
+def _subscriber(row: bytes) -> Held:
+    read = msgspec.json.decode(row, type=SubscriberRow)
+    return Held(read.seen, told=bool(read.told_ms), gone=bool(read.found_read_ms) and not read.email)
+
+
+def _product_row(row: bytes) -> Held:
+    read = msgspec.json.decode(row, type=ProductRow)
+    return Held(read.seen, mark(read.variants), told=bool(read.told_ms), gone=bool(read.found_read_ms))
+
+
+def _orders(row: bytes) -> dict[str, Held]:
+    return {id: Held(order.seen) for id, order in msgspec.json.decode(row, type=CheckoutRow).orders.items()}
+
+
+_TOPICS = {"customer": ACCOUNTS, "subscriber": SUBSCRIBERS, "order": CHECKOUTS, "product": PRODUCTS}
+_ROWS: dict[str, Callable[[bytes], Held]] = {"customer": _account, "subscriber": _subscriber, "product": _product_row}
+
+
+async def read_held(
+    settings: Settings, store: str, resource: str, only: Container[str] | None = None
+) -> tuple[dict[str, Held], int | None]:
+    """What the rows hold of a store's entities, by id, of `only` these ids if given; and the time (ms) of the first read of any.
+
+    Nothing else takes memory. Raises Unavailable.
+    """
+    first_read_ms: int | None = None
+
+    def wanted(id: str, row: Held) -> bool:
+        nonlocal first_read_ms
+        if row.seen:
+            first_read_ms = row.seen.read_at_ms if first_read_ms is None else min(first_read_ms, row.seen.read_at_ms)
+        return only is None or id in only
+
     def keep(key: str, row: bytes) -> Held | None:
         if not key.startswith(f"{store}/"):
             return None
-        read = msgspec.json.decode(row, type=AccountRow)
-        return Held(read.seen, told=bool(read.told_ms), gone=bool(read.found_read_ms) and not read.home)
+        held = _ROWS[resource](row)
+        return held if wanted(_id(key), held) else None
 
-    return _by_id(await read_rows(settings, ACCOUNTS, keep))
-
-
-async def _subscribers(settings: Settings, store: str) -> dict[str, Held]:
-    def keep(key: str, row: bytes) -> Held | None:
+    def keep_orders(key: str, row: bytes) -> dict[str, Held] | None:
         if not key.startswith(f"{store}/"):
             return None
-        read = msgspec.json.decode(row, type=SubscriberRow)
-        return Held(read.seen, told=bool(read.told_ms), gone=bool(read.found_read_ms) and not read.email)
+        return {id: held for id, held in _orders(row).items() if wanted(id, held)} or None
 
-    return _by_id(await read_rows(settings, SUBSCRIBERS, keep))
-
-
-async def _orders(settings: Settings, store: str) -> dict[str, Held]:
-    def keep(key: str, row: bytes) -> dict[str, Held] | None:
-        if not key.startswith(f"{store}/"):
-            return None
-        orders = msgspec.json.decode(row, type=CheckoutRow).orders
-        return {id: Held(order.seen) for id, order in orders.items()} or None
-
-    return {id: held for orders in (await read_rows(settings, CHECKOUTS, keep)).values() for id, held in orders.items()}
+    if resource == "order":
+        found = await read_rows(settings, CHECKOUTS, keep_orders)
+        return {id: held for orders in found.values() for id, held in orders.items()}, first_read_ms
+    rows = await read_rows(settings, _TOPICS[resource], keep)
+    return {_id(key): held for key, held in rows.items()}, first_read_ms
 
 
-async def _products(settings: Settings, store: str) -> dict[str, Held]:
-    def keep(key: str, row: bytes) -> Held | None:
-        if not key.startswith(f"{store}/"):
-            return None
-        read = msgspec.json.decode(row, type=ProductRow)
-        return Held(read.seen, mark(read.variants), told=bool(read.told_ms), gone=bool(read.found_read_ms))
-
-    return _by_id(await read_rows(settings, PRODUCTS, keep))
-
-
-def _by_id(rows: dict[str, Held]) -> dict[str, Held]:
-    return {key.rpartition("/")[2]: row for key, row in rows.items()}
-
-
-_HELD = {"customer": _accounts, "subscriber": _subscribers, "order": _orders, "product": _products}
+def _id(key: str) -> str:
+    return key.rpartition("/")[2]

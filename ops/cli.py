@@ -198,7 +198,7 @@ def reconcile(
     ] = None,
     margin: Annotated[float, typer.Option(min=0, help="What changed within so many seconds is under way, and no difference.")] = 600,
     all_gone: Annotated[
-        bool, typer.Option("--all-gone", help="Look also where more than 100 customers are not in the store any more.")
+        bool, typer.Option("--all-gone", help="Look also where more than 100 customers are newly not in the store any more.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:

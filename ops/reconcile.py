@@ -56,11 +56,11 @@ def main(settings: Settings, store_hash: str, only: list[str], since_ms: int, ma
         output.show_json([row(one) for one in found])
     else:
         show(found)
-    left_alone = sum(one.left_alone for one in found)
+    left_alone = sum(len(one.left_alone) for one in found)
     if left_alone:
         output.say(
             f"{left_alone} customers are in the store no more. More than {GONE_CUSTOMERS_MAX} at once may be a fault: none was looked at. "
-            "If it is true, run it again with --all-gone; nobody is anonymized before a run a day later finds the same."
+            "If it is true, run it again with --all-gone; nobody is anonymized before a run 20 hours later finds the same."
         )
     return FAILED if left_alone else DONE
 
@@ -101,7 +101,7 @@ def row(one: Compared) -> dict[str, Any]:
         "not_loaded": one.not_loaded,
         "unreadable": one.unreadable,
         **{kind: len(ids) for kind, ids in one.differences.items()},
-        "left_alone": one.left_alone,
+        "left_alone": len(one.left_alone),
         "hours": [{"kind": kind, "hour": hour, "count": count} for kind, hour, count in one.by_hour()],
     }
 

@@ -109,12 +109,12 @@ class History(Stage):
         actions += [{"action": "create_order", "lines": [LINE], "billing": {"email": f"o{n}@example.com"}} for n in range(orders)]
         await self.act(*actions)
 
-    # fetch's side
+    # the stages' side
 
-    async def read_all(self, topic: Topic) -> None:
-        """fetch has done all that stands on the topic now."""
+    async def read_all(self, topic: Topic, stage: str = "fetch") -> None:
+        """The stage has done all that stands on the topic now."""
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.settings.kafka, group_id=group(self.settings.topic_prefix, "fetch"), enable_auto_commit=False
+            bootstrap_servers=self.settings.kafka, group_id=group(self.settings.topic_prefix, stage), enable_auto_commit=False
         )
         await consumer.start()
         try:

@@ -26,7 +26,7 @@ def compared_variants(shown: list[str] | None, row: Held, modified_ms: int = OLD
     return found
 
 
-def held(version: int = OLD, read_at: int = OLD, **more: bool) -> Held:
+def held(version: int = OLD, read_at: int = OLD, **more: int) -> Held:
     return Held(Seen(version, read_at), **more)
 
 
@@ -58,6 +58,13 @@ def test_what_was_found_gone_and_is_listed_is_missing_here():
         "older": {},
         "gone": {},
     }
+
+
+def test_what_a_read_missed_and_is_listed_as_it_was_is_read_again():
+    found = compared({"1": OLD, "2": OLD + 1}, {"1": held(missed_ms=BEGAN - MARGIN), "2": held(missed_ms=BEGAN - MARGIN)})
+    assert found.differences == {"missing": {}, "older": {"1": 0, "2": OLD + 1}, "gone": {}}
+    found = compared({"1": OLD}, {"1": held(missed_ms=BEGAN - MARGIN + 1)})
+    assert (found.older, found.under_way) == ({}, 1)
 
 
 def test_what_was_here_once_is_missing_whatever_history_was_asked_for():
@@ -100,15 +107,20 @@ def test_history_that_nobody_asked_for_is_not_missing():
 
 def test_all_is_to_be_here_from_where_history_was_asked_for():
     backfills = Backfills()
-    assert follows_from_ms(backfills, "s.1", "order") is None
+
+    def from_ms(resource: str = "order", *, passed: bool = True) -> int | None:
+        return follows_from_ms(backfills, "s.1", resource, passed=passed)
+
+    assert from_ms() is None
     asked = Backfill(store="s.1", run="one", resources=["customer", "order"], since_ms=5, asked_ms=100)
     backfills.take(asked)
-    assert follows_from_ms(backfills, "s.1", "order") == 100, "it is being loaded"
-    assert follows_from_ms(backfills, "s.1", "subscriber") is None
+    assert from_ms() == 100, "it is being loaded"
+    assert from_ms("subscriber") is None
     backfills.take(replace(begun(asked, "order"), state="done", began_ms=110))
-    assert follows_from_ms(backfills, "s.1", "order") == 5
+    assert from_ms() == 5
+    assert from_ms(passed=False) == 100, "its pages are still under way"
     backfills.take(replace(asked, run="two", resources=["customer"], since_ms=0))
-    assert follows_from_ms(backfills, "s.1", "order") == 110, "an earlier run had it"
+    assert from_ms() == 110, "an earlier run had it"
 
 
 def test_hours_are_of_the_change():

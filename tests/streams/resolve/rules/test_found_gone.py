@@ -1,9 +1,9 @@
-"""What a read found missing: a customer only when a read a day later finds the same, and nothing by an older read."""
+"""What a read found missing: a customer only when a read at least 20 hours later finds the same, and nothing by an older read."""
 
 from schemas.entities import CustomerGone, SubscriberGone
 from tests.streams.resolve.line import STORE, T0, Line, cart, cart_gone, customer, order, subscriber
 
-DAY = 24 * 60 * 60
+DAY, FOR_GOOD = 24 * 60 * 60, 20 * 60 * 60
 
 
 def customer_missing(*, observed: int, read: int) -> CustomerGone:
@@ -14,15 +14,31 @@ def subscriber_missing(read: int) -> SubscriberGone:
     return SubscriberGone(store=STORE.store, id="5", told=False, at_ms=T0 + read * 1000, read_at_ms=T0 + read * 1000)
 
 
-def test_a_customer_is_anonymized_when_a_read_a_day_later_finds_the_same():
-    line = Line().tell(customer(), customer_missing(observed=100, read=110), customer_missing(observed=200, read=110 + DAY - 1)).run()
+def test_a_customer_is_anonymized_when_a_read_20_hours_later_finds_the_same():
+    line = Line().tell(customer(), customer_missing(observed=100, read=110), customer_missing(observed=200, read=110 + FOR_GOOD - 1)).run()
     assert line.bodies("anonymize") == []
-    line.tell(customer_missing(observed=200, read=110 + DAY)).run()
+    line.tell(customer_missing(observed=200, read=110 + FOR_GOOD)).run()
     assert len(line.bodies("anonymize")) == 1
     line.tell(order(102, email="jane@example.com", created=101, at=101)).run()
     assert len(line.events("purchase")) == 1, "the deletion's time is when it was first observed"
     line.tell(order(103, email="jane@example.com", created=100, at=100, cart_id="c-2")).run()
     assert len(line.events("purchase")) == 1
+
+
+def test_the_next_daily_run_is_believed_though_it_reads_a_second_earlier_in_the_day():
+    line = Line().tell(customer(), customer_missing(observed=100, read=110), customer_missing(observed=DAY, read=110 + DAY - 1)).run()
+    assert len(line.bodies("anonymize")) == 1
+
+
+def test_a_read_that_finds_a_customer_as_it_was_leaves_nothing_of_one_that_missed_it():
+    line = Line().tell(customer(), customer_missing(observed=100, read=110)).run()
+    row = line.table("bigcommerce.accounts")["abc123.1/11"]
+    assert {"found_ms", "found_first_read_ms", "found_read_ms"} <= set(row)
+    line.tell(customer(read=300)).run()
+    row = line.table("bigcommerce.accounts")["abc123.1/11"]
+    assert not {"found_ms", "found_first_read_ms", "found_read_ms"} & set(row)
+    line.tell(customer_missing(observed=400, read=400 * DAY)).run()
+    assert line.bodies("anonymize") == []
 
 
 def test_two_reads_soon_after_each_other_anonymize_nobody_however_old_the_first_webhook():
