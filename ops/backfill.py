@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 import structlog
+from msgspec.structs import replace
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -20,10 +21,10 @@ from schemas.backfills import Backfill, BackfillProgress, Backfills
 from schemas.connection import admin_client, consumer, kafka_options, partitions_of, producer, reaching_kafka, read_to_end
 from schemas.directory import opened_directory
 from schemas.failures import Undecodable, WrongSetting
-from schemas.records import Decoder, Origin, encode, headers_of
+from schemas.records import Decoder, Message, Origin, encode, headers_of
 from schemas.settings import Settings
-from schemas.stores import Store
-from schemas.topics import BACKFILLS
+from schemas.stores import Seal, Store
+from schemas.topics import BACKFILLS, STORES, Topic
 
 log = structlog.get_logger()
 
@@ -32,14 +33,15 @@ TOLD_EVERY_S = 10.0  # while it is followed and nobody looks at a terminal
 NOBODY_S = 5.0  # after which what was asked for ought to have begun
 PLURALS = {f"{resource}s": resource for resource in LISTED}
 CAMPAIGNS = (
-    "Its history is loaded now. Purchases of the past go to Engagement with their own dates, and campaigns that start at a purchase may "
-    "start at these too: pause them, or begin anew at once with `--restart --events none` (no purchases of the past) or `since=DATE`."
+    "Purchases {of} go to Engagement with their own dates, and campaigns that start at a purchase may start at these too: "
+    "pause them, or begin anew at once with `cartstream backfill {store} --restart --events none` (no purchases of the past) or "
+    "`since=DATE`."
 )
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """The arguments of `backfill`, as they were typed. Without `events` they are as in the load before, in the first one all."""
+    """The arguments of `backfill`, as they were typed. Without `events` the store's record says which; at first all."""
 
     only: tuple[str, ...] = ()
     since: str = ""
@@ -134,21 +136,30 @@ async def following(settings: Settings) -> AsyncIterator[Follower]:
         await follower.stop()
 
 
-async def ask(settings: Settings, backfill: Backfill) -> None:
-    """It stands on the topic, acknowledged by all in-sync replicas; whoever holds its partition begins. Raises Unavailable."""
+async def ask(settings: Settings, backfill: Backfill, store: Store | None = None) -> None:
+    """It stands on the topic, acknowledged by all in-sync replicas; whoever holds its partition begins. Raises Unavailable.
+
+    `store` is the store's record, its secrets readable: it bears the load's `events_from_ms` before the load is there, for live reads may
+    bring an order of the past before its page does.
+    """
+    records: list[tuple[Topic, Message]] = [(BACKFILLS, backfill)]
+    if store and store.events_from_ms != backfill.events_from_ms:
+        records.insert(0, (STORES, Seal(settings).sealed(replace(store, events_from_ms=backfill.events_from_ms))))
     sender = producer(kafka_options(settings))
-    headers = headers_of(backfill, Origin(cause="", observed_at_ms=backfill.asked_ms))
     with reaching_kafka(settings):
         await sender.start()
         try:
-            topic = settings.topic_prefix + BACKFILLS.name
-            await sender.send_and_wait(topic, encode(backfill), backfill.store.encode(), headers=list(headers))
+            for topic, message in records:
+                headers = headers_of(message, Origin(cause="", observed_at_ms=backfill.asked_ms))
+                await sender.send_and_wait(
+                    settings.topic_prefix + topic.name, encode(message), backfill.store.encode(), headers=list(headers)
+                )
         finally:
             await sender.stop()
 
 
-def backfill_of(store: str, wanted: Wanted, before: Backfill | None = None) -> Backfill:
-    """What `wanted` asks for, after the load `before`. Raises WrongSetting."""
+def backfill_of(store: str, wanted: Wanted, events_before_ms: int = 0) -> Backfill:
+    """What `wanted` asks for; the store's `events_from_ms` holds unless it says another. Raises WrongSetting."""
     now = datetime.now(UTC)
     now_ms = int(now.timestamp() * 1000)
     if unknown := [name for name in wanted.only if name not in PLURALS]:
@@ -158,17 +169,22 @@ def backfill_of(store: str, wanted: Wanted, before: Backfill | None = None) -> B
         run=now.strftime("%Y%m%dT%H%M%S%f")[:-3],
         resources=[resource for name, resource in PLURALS.items() if not wanted.only or name in wanted.only],
         since_ms=_date_ms("--since", wanted.since) if wanted.since else 0,
-        events_from_ms=before.events_from_ms if before and not wanted.events else _events_from_ms(wanted.events or "all", now_ms),
+        events_from_ms=events_from_ms(wanted.events, events_before_ms, now_ms),
         asked_ms=now_ms,
     )
 
 
-def _events_from_ms(events: str, now_ms: int) -> int:
-    """`none` means from now on: what is bought while history is loaded is no history."""
+def events_from_ms(events: str, before_ms: int = 0, now_ms: int | None = None) -> int:
+    """From when on orders make their purchases, says `--events`; without it as `before_ms` says. Raises WrongSetting.
+
+    `none` means from now on: what is bought while history is loaded is no history.
+    """
+    if not events:
+        return before_ms
     if events == "all":
         return 0
     if events == "none":
-        return now_ms
+        return time.time_ns() // 1_000_000 if now_ms is None else now_ms
     match = re.fullmatch("since=(.+)", events)
     if not match:
         raise WrongSetting(f"--events: {events!r} is not all, none or since=DATE")
@@ -197,14 +213,26 @@ def main(settings: Settings, store_hash: str | None, wanted: Wanted, *, status: 
         return DONE
 
 
-async def begin(settings: Settings, store: str, events: str) -> bool:
-    """What `store add` does: asks for all history, unless some was asked for before. Whether it did. Raises WrongSetting, Unavailable."""
-    wanted = backfill_of(store, Wanted(events=events))
+async def begin(settings: Settings, store: Store, events: str) -> bool:
+    """What `store add` does: asks for all history, unless some was asked for before. Whether it did. Raises Unavailable.
+
+    `events` is what the command said; the store's record bears it already, from before its hooks were there.
+    """
     async with following(settings) as follower:
-        if store in follower.backfills.asked:
+        if store.store in follower.backfills.asked:
             return False
-    await ask(settings, wanted)
+    backfill = backfill_of(store.store, Wanted(), store.events_from_ms)
+    output.say("Its history is loaded now.")
+    _warn(store, backfill, events)
+    await ask(settings, backfill)
     return True
+
+
+def _warn(store: Store, backfill: Backfill, events: str) -> None:
+    """Says that purchases of the past may start campaigns, where the load makes any."""
+    if "order" in backfill.resources and events != "none":
+        since = datetime.fromtimestamp(backfill.events_from_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        output.say(CAMPAIGNS.format(of=f"of orders made since {since}" if backfill.events_from_ms else "of the past", store=store.hash))
 
 
 async def _load(settings: Settings, store_hash: str, wanted: Wanted, as_json: bool) -> int:
@@ -212,20 +240,16 @@ async def _load(settings: Settings, store_hash: str, wanted: Wanted, as_json: bo
     store = await _store(settings, store_hash)
     async with following(settings) as follower:
         before = follower.backfills.asked.get(store.store)
-        backfill = backfill_of(store.store, wanted, before)
-        if before is None or wanted.restart:
-            if before is None and backfill.events_from_ms == 0 and "order" in backfill.resources:
-                output.say(CAMPAIGNS)
-            await ask(settings, backfill)
-        elif not follower.backfills.done(store.store):
-            if wanted != Wanted() and _differs(before, backfill, wanted):
-                raise WrongSetting(f"a load of {store_hash} with other options is under way; --restart begins anew with these")
-            output.say("Goes on where it stopped; --restart begins anew.")
-            backfill = before
-        elif _differs(before, backfill, wanted):
-            await ask(settings, backfill)
+        backfill = backfill_of(store.store, wanted, store.events_from_ms)
+        done = before is not None and follower.backfills.done(store.store)
+        other = wanted != Wanted() and (before is None or _differs(before, backfill, wanted, store.events_from_ms))
+        if before and other and not done and not wanted.restart:
+            raise WrongSetting(f"a load of {store_hash} with other options is under way; --restart begins anew with these")
+        if before is None or other or wanted.restart:
+            _warn(store, backfill, wanted.events)
+            await ask(settings, backfill, store)
         else:
-            output.say("All of it is loaded already; --restart loads it again.")
+            output.say(_said(before) + (" is loaded already" if done else " goes on where it stopped") + "; --restart begins anew.")
             backfill = before
         await _follow(follower, backfill)
         found = follower.statuses([store.store])
@@ -236,9 +260,16 @@ async def _load(settings: Settings, store_hash: str, wanted: Wanted, as_json: bo
     return DONE
 
 
-def _differs(before: Backfill, backfill: Backfill, wanted: Wanted) -> bool:
+def _said(asked: Backfill) -> str:
+    """What a load was asked for, in words."""
+    names = [name for name, resource in PLURALS.items() if resource in asked.resources]
+    since = f", modified since {datetime.fromtimestamp(asked.since_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC" if asked.since_ms else ""
+    return f"The store's history ({', '.join(names)}{since})"
+
+
+def _differs(before: Backfill, backfill: Backfill, wanted: Wanted, events_before_ms: int) -> bool:
     """Whether something else is asked for than before; `--events none` of another moment is the same."""
-    events = 0 if wanted.events == "none" and before.events_from_ms else before.events_from_ms - backfill.events_from_ms
+    events = 0 if wanted.events == "none" and events_before_ms else events_before_ms - backfill.events_from_ms
     return bool(events) or (before.resources, before.since_ms) != (backfill.resources, backfill.since_ms)
 
 

@@ -116,14 +116,14 @@ def store_add(
         bool, typer.Option("--shared-project", help="Other stores go to the project, too: ids bear the store's hash, for good.")
     ] = False,
     load: Annotated[bool, typer.Option("--backfill/--no-backfill", help="Load the store's history, if it was never asked for.")] = True,
-    events: Annotated[str, EVENTS] = "all",
+    events: Annotated[str, EVENTS] = "",
 ) -> None:
     """Add a store by its own API account, or mend one that is there: checks both keys, creates the webhooks. Safe to repeat."""
     from ops import environment
     from ops.stores import Wanted, add, read_secrets
 
-    wanted = Wanted(store_hash, engagement_url, project, hooks, read_secrets(secrets), shared_project)
-    _end(add(environment.load(), wanted, events if load else None))
+    wanted = Wanted(store_hash, engagement_url, project, hooks, read_secrets(secrets), shared_project, events)
+    _end(add(environment.load(), wanted, load=load))
 
 
 @store_app.command("list")
@@ -138,14 +138,16 @@ def store_list(as_json: AsJson = False) -> None:
 @app.command()
 def backfill(
     store: Annotated[str | None, typer.Argument(metavar="STORE", help="The store's hash; may be left out with --status.")] = None,
-    only: Annotated[list[str] | None, typer.Option(metavar="customers|subscribers|orders", help="Load that only; may be repeated.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="customers|subscribers|orders|products", help="Load that only; may be repeated.")
+    ] = None,
     since: Annotated[str, typer.Option(metavar="DATE", help="Load only what was modified from then on (UTC).")] = "",
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew, whatever was loaded before.")] = False,
     events: Annotated[str, EVENTS] = "",
     status: Annotated[bool, typer.Option("--status", help="Show how far it is, and what it waits for.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Load a store's history: customers, subscribers, orders. Goes on where it stopped; safe to repeat, and to interrupt."""
+    """Load a store's history: customers, subscribers, orders, products. Goes on where it stopped; safe to repeat, and to interrupt."""
     from ops import environment
     from ops.backfill import Wanted, main
 

@@ -48,12 +48,13 @@ class Wanted:
     hooks: bool
     secrets: Secrets = field(repr=False)
     shared: bool = False
+    events: str = ""  # as of `backfill`; "" as before, of a new store all
 
 
-def add(settings: Settings, wanted: Wanted, events: str | None) -> int:
-    """The command: the store is in the directory, its hooks stand and its history is asked for. Safe to repeat.
+def add(settings: Settings, wanted: Wanted, *, load: bool) -> int:
+    """The command: the store is in the directory, its hooks stand and, with `load`, its history is asked for. Safe to repeat.
 
-    `events` as of `backfill`; None loads no history. Raises WrongSetting, AccessLost, Reject, Unavailable.
+    Raises WrongSetting, AccessLost, Reject, Unavailable.
     """
     if not re.fullmatch(r"[a-z0-9]+", wanted.hash):
         raise WrongSetting(f"HASH: {wanted.hash!r} is not a store hash: small letters and digits, as in store-HASH.mybigcommerce.com")
@@ -65,11 +66,9 @@ def add(settings: Settings, wanted: Wanted, events: str | None) -> int:
         raise WrongSetting(f"--engagement-url: {error}") from None
     if wanted.hooks and not settings.public_url:
         raise WrongSetting("CARTSTREAM_PUBLIC_URL: is not set; hooks need the address that BigCommerce reaches ingest at (or --no-hooks)")
-    if events is not None:
-        backfill.backfill_of(wanted.hash, backfill.Wanted(events=events))  # raises for a wrong option, before anything is done
+    backfill.events_from_ms(wanted.events)  # raises for a wrong option, before anything is done
     with _alone(settings.data):
         store, changes = asyncio.run(add_store(settings, wanted))
-    loads = events is not None and asyncio.run(backfill.begin(settings, store.store, events))
     output.say(f"{store.domain} ({store.currency}) is the store {store.store}; its people go to the project {store.project}.")
     if changes:
         counts = f"{len(changes.created)} created, {len(changes.mended)} mended, {len(changes.kept)} were there"
@@ -78,8 +77,7 @@ def add(settings: Settings, wanted: Wanted, events: str | None) -> int:
         )
     else:
         output.say("Its hooks were left alone: only what they send reaches cartstream.")
-    if loads:
-        output.say(backfill.CAMPAIGNS if events == "all" else "Its history is loaded now.")
+    if load and asyncio.run(backfill.begin(settings, store, wanted.events)):
         output.say(f"`cartstream backfill {wanted.hash} --status` shows how far it is.")
     print(store.store)
     return DONE
@@ -138,6 +136,7 @@ def _made(wanted: Wanted, information: StoreInformation, directory: Directory, b
         client_secret=given.client_secret or (before.client_secret if before else ""),
         webhook_secret=given.webhook_secret or (before.webhook_secret if before else randomness.token_urlsafe(32)),
         hooks=wanted.hooks,
+        events_from_ms=backfill.events_from_ms(wanted.events, before.events_from_ms if before else 0),
         paused=before.paused if before else False,
     )
 

@@ -20,7 +20,7 @@ class Backfill(Message, frozen=True, kw_only=True):
     run: str  # its id; progress of another run is of no use to it
     resources: list[str]  # in the order in which they are loaded
     since_ms: int = 0  # only what was modified from then on
-    events_from_ms: int = 0  # orders created before make no event
+    events_from_ms: int = 0  # orders created before make no purchase; the store's when it was asked for
     asked_ms: int
 
 

@@ -77,7 +77,7 @@ class OrderState(EntityState, frozen=True, kw_only=True):
     """An order, lines included. Key `{s}/{cart_id}`, without a cart `{s}/order-{id}`."""
 
     name: ClassVar[str] = "order-state"
-    events_from_ms: int = 0  # created before: it makes no purchase (`backfill --events`)
+    events_from_ms: int = 0  # created before: it makes no purchase (`--events`), whether a page or a live read brought it
 
 
 class ProductState(EntityState, frozen=True, kw_only=True):

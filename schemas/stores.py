@@ -30,6 +30,7 @@ class Store(Message, frozen=True, kw_only=True):
     client_secret: str = ""  # signs webhooks; "" where none was given
     webhook_secret: str  # our own random header on every hook
     hooks: bool = True  # whether cartstream looks after its hooks; not where it was added with --no-hooks
+    events_from_ms: int = 0  # orders created before, and first seen placed, make no purchase: what `--events` said last
     paused: bool = False
     removed: bool = False
 

@@ -83,7 +83,7 @@ class Deployment:
         file = self.folder / "secrets.json"
         token = self.shop.get("/_sim/stores").json()[0]["access_token"]
         file.write_bytes(orjson.dumps({"access_token": token, "api_key_id": key["id"], "api_secret": key["secret"]}))
-        wanted = stores.Wanted(HASH, self._engagement_url, PROJECT, True, stores.read_secrets(str(file)))
+        wanted = stores.Wanted(HASH, self._engagement_url, PROJECT, True, stores.read_secrets(str(file)), events=events or "")
         file.unlink()
         store, _ = await stores.add_store(self.settings, wanted)
         seen = self.environment()
@@ -95,7 +95,7 @@ class Deployment:
         try:
             await self._ready(lives)
             if events is not None:
-                await backfill.begin(self.settings, store.store, events)
+                await backfill.begin(self.settings, store, events)
             yield
         finally:
             told.set()

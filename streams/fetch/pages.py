@@ -9,6 +9,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import structlog
 from aiokafka import ConsumerRecord, TopicPartition
 
@@ -72,10 +73,13 @@ class Pages:
             await (await self._writer.put_dead_letter(record, origin, store, error))
             self._done(record, resource, "dead_letter")
             return
-        if (known := self._directory.by_store.get(store)) and known.removed:
+        known = self._directory.by_store.get(store)
+        if known and known.removed:
             log.warning("a page of a store that was removed is not read", store=store, resource=resource)
             self._done(record, resource, "removed")
             return
+        # Pages of an earlier load may still come when `--events none` was said: its purchases are not wanted any more.
+        page = msgspec.structs.replace(page, events_from_ms=max(page.events_from_ms, known.events_from_ms if known else 0))
         sent = []
         async with self._turn:
             for place, entity in enumerate(entities):

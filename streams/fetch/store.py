@@ -34,7 +34,7 @@ from streams.fetch.metrics import RECORDS, WRITTEN
 from streams.fetch.rules.plan import plan_calls
 from streams.fetch.rules.queue import Claim, Entry, Queue
 from streams.fetch.rules.route import RESOURCES, Look, Told
-from streams.fetch.rules.state import Made, make_gone, make_state, with_names
+from streams.fetch.rules.state import Made, make_gone, make_state, with_events_from, with_names
 from streams.fetch.writer import Writer
 
 log = structlog.get_logger()
@@ -206,7 +206,7 @@ class StoreFetch:
                 await self._write(resource, [(entries[0], error)], 0)
                 return []
             return [entry for half in _halves(entries) for entry in await self._read_list(resource, half, call, last=last)]
-        made = [(entry, _make(self.store, resource, entry.id, read)) for entry in entries if entry.id in read.found]
+        made = [(entry, self._make(resource, entry.id, read)) for entry in entries if entry.id in read.found]
         await self._write(resource, made, read.read_at_ms)
         left = [entry for entry in entries if entry.id not in read.found]
         if left and read.unnamed and last:
@@ -219,6 +219,13 @@ class StoreFetch:
             return left
         await self._miss(resource, left, read.read_at_ms)
         return []
+
+    def _make(self, resource: str, id: str, read: Read) -> Made | Reject:
+        try:
+            made = make_state(self.store, resource, id, read.found[id], read.read_at_ms)
+        except Undecodable as error:
+            return error
+        return with_events_from(made, self._directory.by_store[self.store].events_from_ms)
 
     async def _call(self, call: ReadCall, entries: list[Entry]) -> Read:
         ids = [entry.id for entry in entries]
@@ -336,13 +343,6 @@ class StoreFetch:
     def _done(self, record: Any, resource: str, outcome: str) -> None:
         RECORDS.labels(resource, outcome).inc()
         self._acknowledge(record)
-
-
-def _make(store: str, resource: str, id: str, read: Read) -> Made | Reject:
-    try:
-        return make_state(store, resource, id, read.found[id], read.read_at_ms)
-    except Undecodable as error:
-        return error
 
 
 async def _when_readable(call: Callable[[], Awaitable[T]], tries: int = UNREADABLE_TRIES) -> T:

@@ -1,16 +1,20 @@
 """`backfill` and what `store add` asks for, as real processes, upkeep too."""
 
+import asyncio
 import subprocess
 from collections.abc import Iterator
 
 import pytest
 from msgspec.structs import replace
 
-from ops.backfill import NOBODY_S, Wanted, backfill_of, status_of
+from bigcommerce.listings import LISTED
+from ops.backfill import NOBODY_S, Wanted, backfill_of, following, status_of
 from ops.topics import create_topics
-from schemas.backfills import BackfillProgress, Backfills, begun
+from schemas.backfills import Backfill, BackfillProgress, Backfills, begun
+from schemas.directory import opened_directory
 from schemas.failures import WrongSetting
 from schemas.settings import Settings
+from schemas.stores import Store
 from tests.ops.conftest import COMMAND, Run, Shop
 
 DAY_MS = 24 * 60 * 60 * 1000
@@ -41,7 +45,7 @@ def test_a_store_that_is_added_has_its_history_loaded_and_the_command_follows_it
     assert {row["state"] for row in followed.json} == {"done"}
 
     again = run("backfill", shop.hash)
-    assert "is loaded already" in again.err
+    assert "(customers, subscribers, orders, products) is loaded already" in again.err
     assert "done" in again.out
     run_before = found["customer"]["run"]
     assert "campaigns" not in shop.add(run).err  # nothing is asked for twice
@@ -51,8 +55,13 @@ def test_a_store_that_is_added_has_its_history_loaded_and_the_command_follows_it
     assert anew.code == 0, anew.err
     [row] = [row for row in anew.json if row["resource"] == "customer"]
     assert row["run"] > run_before
-    assert {row["resource"] for row in anew.json} == {"customer", "subscriber", "order"}
+    assert {row["resource"] for row in anew.json} == set(LISTED)
     assert run("lag", "--json").json[-1]["stage"] != "backfill"
+
+    followed = run("backfill", shop.hash, "--json")  # without options nothing is asked for, whatever was loaded last
+    assert "(customers) is loaded already" in followed.err
+    assert "campaigns" not in followed.err
+    assert [found["run"] for found in followed.json if found["resource"] == "customer"] == [row["run"]]
 
 
 @pytest.mark.usefixtures("topics")
@@ -64,10 +73,11 @@ def test_without_upkeep_the_status_says_what_it_waits_for(run: Run, shop: Shop):
         ("customer", "asked", 0, None),
         ("subscriber", "asked", 0, None),
         ("order", "asked", 0, None),
+        ("product", "asked", 0, None),
     ]
     of_backfills = [row for row in run("lag", "--json").json if row["stage"] == "backfill"]
     assert [(row["topic"], row["partition"], row["clear_in_s"]) for row in of_backfills] == [
-        (f"{shop.hash}.1/{name}", None, None) for name in ("customer", "subscriber", "order")
+        (f"{shop.hash}.1/{name}", None, None) for name in LISTED
     ]
     shown = run("lag").out
     assert "customer" in shown
@@ -107,9 +117,50 @@ def test_events_say_from_when_on_orders_make_their_purchases():
 
 
 def test_a_later_load_makes_no_more_purchases_than_the_one_before_unless_it_is_told_to():
-    none = backfill_of("s.1", Wanted(events="none"))
-    assert backfill_of("s.1", Wanted(restart=True), none).events_from_ms == none.events_from_ms
+    none = backfill_of("s.1", Wanted(events="none")).events_from_ms
+    assert backfill_of("s.1", Wanted(restart=True), none).events_from_ms == none
     assert backfill_of("s.1", Wanted(restart=True, events="all"), none).events_from_ms == 0
+
+
+@pytest.mark.usefixtures("topics")
+def test_the_store_knows_which_orders_of_the_past_make_their_purchases(run: Run, shop: Shop, settings: Settings):
+    assert shop.add(run, "--no-backfill", "--events", "none").code == 0
+    before_ms = store_of(settings, shop).events_from_ms
+    assert before_ms > 0
+    added = shop.add(run)
+    assert "is loaded now" in added.err
+    assert store_of(settings, shop).events_from_ms == before_ms
+    assert asked_of(settings, shop).events_from_ms == before_ms
+
+
+@pytest.mark.usefixtures("topics", "upkeep")
+def test_what_is_said_last_holds_and_who_asks_for_purchases_of_the_past_is_told_of_campaigns(run: Run, shop: Shop, settings: Settings):
+    assert shop.add(run, "--no-backfill").code == 0
+    for events, from_ms in (("since=1970-01-02", DAY_MS), ("all", 0), ("", 0)):
+        loaded = run("backfill", shop.hash, "--restart", *(["--events", events] if events else []))
+        assert loaded.code == 0, loaded.err
+        assert "campaigns that start at a purchase may start at these too" in loaded.err
+        assert store_of(settings, shop).events_from_ms == from_ms == asked_of(settings, shop).events_from_ms
+    assert store_of(settings, shop).access_token == shop.token
+    for quiet in (["--events", "none"], ["--only", "products", "--events", "all"]):
+        loaded = run("backfill", shop.hash, "--restart", *quiet)
+        assert (loaded.code, "campaigns" in loaded.err) == (0, False), loaded.err
+
+
+def store_of(settings: Settings, shop: Shop) -> Store:
+    async def read() -> Store:
+        async with opened_directory(settings) as directory:
+            return directory.by_store[f"{shop.hash}.1"]
+
+    return asyncio.run(read())
+
+
+def asked_of(settings: Settings, shop: Shop) -> Backfill:
+    async def read() -> Backfill:
+        async with following(settings) as follower:
+            return follower.backfills.asked[f"{shop.hash}.1"]
+
+    return asyncio.run(read())
 
 
 def test_progress_of_another_run_is_of_no_use():
@@ -118,7 +169,12 @@ def test_progress_of_another_run_is_of_no_use():
     found.take(first)
     found.take(done(begun(first, "order")))
     found.take(done(begun(first, "customer")))
-    assert [(at.resource, at.state) for at in found.progress("s.1")] == [("customer", "done"), ("subscriber", "asked"), ("order", "done")]
+    assert [(at.resource, at.state) for at in found.progress("s.1")] == [
+        ("customer", "done"),
+        ("subscriber", "asked"),
+        ("order", "done"),
+        ("product", "asked"),
+    ]
     assert not found.done("s.1")
     found.take(second)
     assert [(at.resource, at.state) for at in found.progress("s.1")] == [("order", "asked"), ("customer", "done")]

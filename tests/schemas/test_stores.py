@@ -38,7 +38,7 @@ def test_a_sealed_store_shows_no_secret_and_opens_as_it_was():
 
 
 def test_every_field_that_is_a_secret_is_sealed():
-    plain = {"store", "domain", "currency", "engagement_url", "project", "shared", "hooks", "paused", "removed"}
+    plain = {"store", "domain", "currency", "engagement_url", "project", "shared", "hooks", "events_from_ms", "paused", "removed"}
     assert {field.name for field in msgspec.structs.fields(Store)} == plain | set(SEALED)
 
 

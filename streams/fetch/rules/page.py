@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from bigcommerce.listings import LISTED
 from bigcommerce.reads import id_of
-from schemas.entities import EntityState, OrderState, Page
+from schemas.entities import EntityState, Page
 from schemas.failures import Reject, Undecodable
 from streams.fetch.rules.route import is_id
-from streams.fetch.rules.state import Made, make_state, with_names
+from streams.fetch.rules.state import Made, make_state, with_events_from, with_names
 
 _entities = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -45,9 +45,7 @@ def read_entity(page: Page, place: int, entity: msgspec.Raw) -> Made | Unread:
         made = with_names(made, page.attribute_names, page.brand_names, page.category_paths)
     except Undecodable as error:
         return Unread(f"{page.resource}-{id}", error, _alone(page, body))
-    if isinstance(made.state, OrderState):
-        return replace(made, state=replace(made.state, events_from_ms=page.events_from_ms))
-    return made
+    return with_events_from(made, page.events_from_ms)
 
 
 def unread(page: Page, state: EntityState, error: Reject) -> Unread:

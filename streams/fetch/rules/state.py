@@ -73,6 +73,13 @@ def with_names(made: Made, attributes: Mapping[str, str], brands: Mapping[str, s
     return made
 
 
+def with_events_from(made: Made, events_from_ms: int) -> Made:
+    """An order with the time before which those that were created make no purchase; of two times the later one holds."""
+    if isinstance(made.state, OrderState) and events_from_ms > made.state.events_from_ms:
+        return replace(made, state=replace(made.state, events_from_ms=events_from_ms))
+    return made
+
+
 def _customer(store: str, id: str, body: bytes, read_at_ms: int) -> Made:
     customer = parse_customer(body)
     state = CustomerState(store=store, id=id, version=customer.modified_ms, read_at_ms=read_at_ms, body=msgspec.Raw(body))

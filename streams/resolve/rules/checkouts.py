@@ -18,6 +18,7 @@ from streams.resolve.rules.purchase import order_update, purchase_events
 from streams.resolve.tables import Checkout, OrderMark
 
 ACCOUNT = "account/"  # how an owner that is an account begins
+TO_BE_PLACED = (0, 1)  # Incomplete, Pending; of those not placed, Cancelled and Declined (5, 6) are of the past
 
 
 def apply_cart(row: Checkout, state: CartState, store: Store) -> Change[Checkout]:
@@ -57,7 +58,8 @@ def apply_cart_gone(row: Checkout, gone: CartGone, store: Store) -> Change[Check
 def apply_order(row: Checkout, state: OrderState, store: Store) -> Change[Checkout]:
     """An order's state: a purchase when it is first seen placed, an `order_update` at each later status; it ends the cart.
 
-    One that was created before its `events_from_ms`, and is first seen placed so, makes neither, ever; its person is known all the same.
+    One that was created before its `events_from_ms` makes neither, ever; its person is known all the same. But for one that was bought
+    before that was said, and one that was last seen Incomplete or Pending: it is placed now, so its purchase is none of the past.
     Raises Reject where it has neither account nor e-mail nor cart: nobody could be told.
     """
     mark = row.orders.get(state.id)
@@ -68,7 +70,8 @@ def apply_order(row: Checkout, state: OrderState, store: Store) -> Change[Checko
         return Change(row)
     order = parse_order(state.body)
     bought, was_silent = (mark.purchased, mark.silent) if mark else (False, False)
-    silent = was_silent or (order.placed and not bought and order.created_ms < state.events_from_ms)
+    to_be_placed = mark is not None and mark.status_id in TO_BE_PLACED
+    silent = was_silent or (order.placed and not bought and not to_be_placed and order.created_ms < state.events_from_ms)
     events: list[Event] = []
     if order.placed and not bought and not silent:
         events = purchase_events(order, store)

@@ -201,3 +201,13 @@ async def test_pages_of_a_store_that_was_removed_are_done_with(stage: Stage):
     await stage.wait_until_done()
     assert await stage.written() == []
     assert await stage.lag(WEBHOOKS) == 0
+
+
+@pytest.mark.parametrize(("of_store", "of_page", "holds"), [(77, 0, 77), (0, 77, 77), (77, 99, 99)])
+async def test_what_was_said_since_a_page_was_asked_for_silences_its_orders_too(stage: Stage, of_store: int, of_page: int, holds: int):
+    await stage.add_store(STORE, TOKEN, events_from_ms=of_store)
+    await stage.pages(replace(page("order", 0, order(101)), events_from_ms=of_page))
+    stage.start()
+    await stage.wait_until_done()
+    [state] = [message for _, message, _ in await stage.written(CHECKOUTS) if isinstance(message, OrderState)]
+    assert state.events_from_ms == holds

@@ -26,7 +26,7 @@ from schemas.topics import ACCOUNTS, CHECKOUTS, DEAD_LETTERS, PRODUCTS, SUBSCRIB
 from schemas.webhooks import LookAt
 from simulators.process import start
 from tests.simulators.bigcommerce.conftest import Receiver, receiver  # noqa: F401 - a fixture
-from tests.streams.fetch.stage import STORE, Stage
+from tests.streams.fetch.stage import STORE, TOKEN, Stage
 
 LINES = [{"product_id": 5, "variant_id": 50, "name": "Mug", "price": "12.50", "quantity": 2}]
 
@@ -386,3 +386,13 @@ async def test_products_are_told_gone_found_gone_or_unreadable(stage: Stage):
     assert {m.id for m in states(found, ProductState)} == {"2"}
     [letter] = [message for _, message, _ in await stage.written(DEAD_LETTERS)]
     assert (letter.field, letter.key) == ("price", f"{STORE}/product/3")
+
+
+async def test_a_live_read_of_an_order_bears_from_when_on_the_stores_orders_make_their_purchases(stage: Stage):
+    made = await stage.act(*({"action": "create_order", "lines": LINES, "billing": {"email": "jane@example.com"}} for _ in range(3)))
+    await stage.add_store(STORE, TOKEN, events_from_ms=77)
+    stage.start()
+    await stage.webhooks(*(("store/order/created", {"id": each["id"]}) for each in made))
+    await stage.wait_until_done()
+    orders = states([message for _, message, _ in await stage.written(CHECKOUTS)], OrderState)
+    assert {(state.id, state.events_from_ms) for state in orders} == {(str(each["id"]), 77) for each in made}

@@ -1,5 +1,6 @@
 """`backfill --events`: which orders of the past make their purchases."""
 
+import pytest
 from msgspec.structs import replace
 
 from schemas.entities import OrderState
@@ -9,7 +10,7 @@ NOW = T0 + 1_000_000  # when history was asked for without its events
 
 
 def loaded(state: OrderState, events_from_ms: int = NOW) -> OrderState:
-    """As a page of a backfill brings it."""
+    """As a page of a backfill brings it, or a live read."""
     return replace(state, events_from_ms=events_from_ms)
 
 
@@ -34,10 +35,25 @@ def test_nobody_is_told_of_one_that_belongs_to_nobody_and_it_is_no_dead_letter()
     assert (line.commands, line.letters) == ([], [])
 
 
-def test_a_live_read_that_came_before_the_page_keeps_what_it_did():
+def test_a_live_read_that_came_before_the_page_is_as_silent_as_the_page():
+    line = Line().tell(loaded(order(email="guest@example.com", at=10))).run()  # a live read bears the store's time
+    line.tell(loaded(order(status=2, email="guest@example.com", at=20))).run()
+    assert types(line) == []
+
+
+def test_an_order_that_was_bought_before_it_was_said_goes_on():
     line = Line().tell(order(email="guest@example.com", at=10)).run()
     line.tell(loaded(order(status=2, email="guest@example.com", at=20))).run()
     assert types(line) == ["order_update", "purchase", "purchase_item"]
+
+
+@pytest.mark.parametrize("status", [5, 6])
+@pytest.mark.parametrize("from_ms", [0, NOW])
+def test_one_that_was_loaded_as_cancelled_or_declined_and_is_refunded_later_buys_nothing(status: int, from_ms: int):
+    line = Line().tell(loaded(order(status=status, email="guest@example.com", at=10), from_ms)).run()
+    line.tell(loaded(order(status=4, email="guest@example.com", at=20))).run()
+    line.tell(loaded(order(status=10, email="guest@example.com", at=30))).run()
+    assert types(line) == []
 
 
 def test_only_orders_created_before_are_silent():
@@ -47,9 +63,10 @@ def test_only_orders_created_before_are_silent():
     assert types(line) == []
 
 
-def test_one_that_was_not_placed_yet_when_it_was_loaded_is_no_history():
-    line = Line().tell(loaded(order(status=0, email="guest@example.com", at=10))).run()
-    line.tell(order(status=11, email="guest@example.com", at=20)).run()
+@pytest.mark.parametrize("status", [0, 1])
+def test_one_that_was_not_placed_yet_when_it_was_loaded_is_no_history(status: int):
+    line = Line().tell(loaded(order(status=status, email="guest@example.com", at=10))).run()
+    line.tell(loaded(order(status=11, email="guest@example.com", at=20))).run()
     assert types(line) == ["purchase", "purchase_item"]
 
 
