@@ -14,6 +14,8 @@ from schemas.entities import (
     CartState,
     CustomerGone,
     CustomerState,
+    EntityGone,
+    EntityState,
     OrderState,
     ProductGone,
     ProductState,
@@ -106,7 +108,8 @@ class Agent:
         key = record.key.decode(errors="replace")
         try:
             message = self._decoder.decode(record.value, record.headers)
-            change = self._rule(found, key, message, self._store_of(store_in(record.value) or ""))
+            assert isinstance(message, EntityState | EntityGone | PersonFact)  # each topic's, and all name their store
+            change = self._rule(found, key, message, self._store_of(message.store))
             decision = self._decision(record, message, change)
         except Reject as failure:
             return Decision(send=[self._dead_letter(record, failure)])
