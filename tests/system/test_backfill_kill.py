@@ -55,7 +55,7 @@ async def test_whatever_is_killed_under_a_backfill_nothing_is_missing_and_no_pag
                         kills, kinds[part] = kills + 1, kinds[part] + 1
         assert kinds == {"upkeep": 2, "fetch": 2}
         loaded = {at.resource: at.loaded for at in follower.backfills.progress(f"{HASH}.1")}
-        assert loaded == {"customer": PEOPLE, "subscriber": 0, "order": PEOPLE}
+        assert loaded == {"customer": PEOPLE, "subscriber": 0, "order": PEOPLE, "product": 0}
         deployment.shop.put(f"/_sim/stores/{HASH}", json={"quota": 100_000}).raise_for_status()
         await rest(deployment)
 
