@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -213,26 +213,26 @@ def main(settings: Settings, store_hash: str | None, wanted: Wanted, *, status: 
         return DONE
 
 
-async def begin(settings: Settings, store: Store, events: str) -> bool:
+async def begin(settings: Settings, store: Store, events: str, say: Callable[[str], None] = output.say) -> bool:
     """What `store add` does: asks for all history, unless some was asked for before. Whether it did. Raises Unavailable.
 
-    `events` is what the command said; the store's record bears it already, from before its hooks were there.
+    `events` is what the command said; the store's record bears it already, from before its hooks were there. `say` is told what follows.
     """
     async with following(settings) as follower:
         if store.store in follower.backfills.asked:
             return False
     backfill = backfill_of(store.store, Wanted(), store.events_from_ms)
-    output.say("Its history is loaded now.")
-    _warn(store, backfill, events)
+    say("Its history is loaded now.")
+    _warn(store, backfill, events, say)
     await ask(settings, backfill)
     return True
 
 
-def _warn(store: Store, backfill: Backfill, events: str) -> None:
+def _warn(store: Store, backfill: Backfill, events: str, say: Callable[[str], None] = output.say) -> None:
     """Says that purchases of the past may start campaigns, where the load makes any."""
     if "order" in backfill.resources and events != "none":
         since = datetime.fromtimestamp(backfill.events_from_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
-        output.say(CAMPAIGNS.format(of=f"of orders made since {since}" if backfill.events_from_ms else "of the past", store=store.hash))
+        say(CAMPAIGNS.format(of=f"of orders made since {since}" if backfill.events_from_ms else "of the past", store=store.hash))
 
 
 async def _load(settings: Settings, store_hash: str, wanted: Wanted, as_json: bool) -> int:

@@ -95,7 +95,7 @@ class Deployment:
         try:
             await self._ready(lives)
             if events is not None:
-                await backfill.begin(self.settings, store, events)
+                await backfill.begin(self.settings, store, events, say=lambda _: None)
             yield
         finally:
             told.set()
