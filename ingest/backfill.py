@@ -11,7 +11,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import structlog
 from msgspec.structs import replace
@@ -31,8 +31,6 @@ log = structlog.get_logger()
 RETRY_S_MIN, RETRY_S_MAX = 1.0, 60.0
 LOOK_S = 1.0  # at what was waited for
 RATE_OVER_S = 60.0
-
-T = TypeVar("T")
 
 
 class Records(Protocol):

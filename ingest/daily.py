@@ -9,8 +9,9 @@ from functools import partial
 import structlog
 
 from bigcommerce.client import BigCommerce
+from bigcommerce.listings import LISTED
 from ingest.backfill import Records
-from ingest.reconcile import RESOURCES, CountedApi, Reconcile
+from ingest.reconcile import CountedApi, Reconcile
 from schemas.backfills import Backfills
 from schemas.directory import Directory
 from schemas.failures import Failure, Retry
@@ -67,7 +68,7 @@ class Daily:
         """A day's: each resource is compared, and each job done, whatever becomes of the others."""
         api = CountedApi(self._bigcommerce, store_hash(store), lambda: self._directory.by_store[store].access_token)
         reconcile = Reconcile(self._settings, store, api, self._records, backfills)
-        compares: Work = {resource: partial(_compare, reconcile, store, resource) for resource in RESOURCES}
+        compares: Work = {resource: partial(_compare, reconcile, store, resource) for resource in LISTED}
         return compares | {job.__name__: partial(job, self._settings, self._directory, store, self._records) for job in self._jobs}
 
     async def _do(self, store: str, work: Work) -> Work:

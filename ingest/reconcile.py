@@ -24,7 +24,8 @@ from bigcommerce.subscribers import parse_subscriber
 from ingest.ahead import pages_passed
 from ingest.backfill import Records, retry_in_s
 from schemas.backfills import Backfills
-from schemas.changelogs import AccountRow, CheckoutRow, ProductRow, Seen, SubscriberRow, read_rows
+from schemas.changelogs import AccountRow, CheckoutRow, ProductRow, SubscriberRow, read_rows
+from schemas.entities import Seen
 from schemas.failures import Retry, Undecodable
 from schemas.keys import webhook_key
 from schemas.records import Message
@@ -34,7 +35,6 @@ from schemas.webhooks import LookAt
 
 log = structlog.get_logger()
 
-RESOURCES = ("customer", "subscriber", "order", "product")
 MARGIN_S = 600.0
 """What changed within it is under way: a webhook is stamped within seconds, its first retries and fetch's repeated reads take minutes."""
 GONE_CUSTOMERS_MAX = 100  # found gone for the first time; more are more likely a fault than a shop's day: the run leaves them, and asks

@@ -11,7 +11,7 @@ from rich.text import Text
 from bigcommerce.client import BigCommerce
 from ingest.reconcile import GONE_CUSTOMERS_MAX, Compared, CountedApi, Reconcile
 from ops import output
-from ops.backfill import following
+from ops.backfill import PLURALS, following
 from ops.exits import DONE, FAILED
 from schemas.connection import kafka_options, producer, reaching_kafka
 from schemas.directory import opened_directory
@@ -19,8 +19,6 @@ from schemas.failures import WrongSetting
 from schemas.records import Message, Origin, encode, headers_of
 from schemas.settings import Settings
 from schemas.topics import Topic
-
-RESOURCES = {"customers": "customer", "subscribers": "subscriber", "orders": "order", "products": "product"}
 
 
 class Sender:
@@ -68,8 +66,8 @@ def main(settings: Settings, store_hash: str, only: list[str], since_ms: int, ma
 async def reconcile(settings: Settings, store_hash: str, only: list[str], since_ms: int, margin_s: float, all_gone: bool) -> list[Compared]:
     """All resources, or `only` these, one after the other. Raises as `main`."""
     for name in only:
-        if name not in RESOURCES:
-            raise WrongSetting(f"--only: {name!r} is none of {', '.join(RESOURCES)}")
+        if name not in PLURALS:
+            raise WrongSetting(f"--only: {name!r} is none of {', '.join(PLURALS)}")
     async with opened_directory(settings) as directory, following(settings) as follower:
         store = directory.of_hash(store_hash)
         if store is None:
@@ -85,7 +83,7 @@ async def reconcile(settings: Settings, store_hash: str, only: list[str], since_
                     await run.run(
                         resource, since_ms, lambda one: status.update(f"{one.resource}s: {one.listed:,} listed in {one.calls:,} calls")
                     )
-                    for name, resource in RESOURCES.items()
+                    for name, resource in PLURALS.items()
                     if not only or name in only
                 ]
 

@@ -6,19 +6,13 @@ from typing import TypeVar
 import msgspec
 
 from schemas.connection import admin_client, consumer, partitions_of, reaching_kafka, read_to_end
+from schemas.entities import Seen
 from schemas.failures import Unavailable
 from schemas.keys import changelog
 from schemas.settings import Settings
 from schemas.topics import Topic, group
 
 Kept = TypeVar("Kept")
-
-
-class Seen(msgspec.Struct, frozen=True):
-    """The version of an entity that a row holds: see schemas/entities.py."""
-
-    version: int
-    read_at_ms: int
 
 
 class AccountRow(msgspec.Struct, frozen=True):

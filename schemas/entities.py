@@ -11,6 +11,13 @@ import msgspec
 from schemas.records import Message
 
 
+class Seen(msgspec.Struct, frozen=True):
+    """The version of an entity that a row holds."""
+
+    version: int
+    read_at_ms: int
+
+
 class EntityState(Message, frozen=True, kw_only=True):
     """Base: one entity as it was read."""
 

@@ -5,6 +5,7 @@ from typing import TypeVar
 import msgspec
 
 from bigcommerce.carts import CartLine
+from schemas.entities import Seen
 from schemas.people import Activity
 
 
@@ -15,13 +16,6 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 AnyRow = TypeVar("AnyRow", bound=Row)
-
-
-class Seen(msgspec.Struct, frozen=True):
-    """The version of an entity that a row holds: see schemas/entities.py."""
-
-    version: int
-    read_at_ms: int
 
 
 class OrderMark(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from ingest.daily import DAY_S, next_run_s
 from ingest.reconcile import Compared, Held, Shown, compare, follows_from_ms, mark
 from schemas.backfills import Backfill, Backfills, begun
-from schemas.changelogs import Seen
+from schemas.entities import Seen
 
 BEGAN, MARGIN = 1_700_000_000_000, 600_000
 OLD = BEGAN - 10 * MARGIN

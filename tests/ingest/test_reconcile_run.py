@@ -12,8 +12,8 @@ from ingest import ahead
 from ingest.reconcile import Compared, CountedApi, Held, Reconcile, read_held
 from ops.reconcile import Sender
 from schemas.backfills import Backfills, begun
-from schemas.changelogs import Seen
 from schemas.connection import kafka_options, producer
+from schemas.entities import Seen
 from schemas.topics import ACCOUNTS, PAGES, WEBHOOKS, Topic
 from schemas.webhooks import LookAt
 from simulators.process import start

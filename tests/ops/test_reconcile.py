@@ -1,6 +1,6 @@
 """`reconcile` where it cannot be done; what it does stands in tests/system/test_reconcile.py."""
 
-from ops.reconcile import RESOURCES
+from ops.backfill import PLURALS
 from ops.topics import create_topics
 from schemas.settings import Settings
 from tests.ops.conftest import Run, Shop
@@ -21,4 +21,4 @@ async def test_what_is_wrong_is_said_in_one_line(run: Run, settings: Settings, s
 
 def test_help_names_all_that_is_compared(run: Run):
     help = run("reconcile", "--help").out
-    assert all(name in help for name in RESOURCES)
+    assert all(name in help for name in PLURALS)

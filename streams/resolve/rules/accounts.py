@@ -20,13 +20,8 @@ FOUND_FOR_GOOD_MS = 20 * 60 * 60 * 1000
 
 def apply_customer(row: Account, state: CustomerState, store: Store) -> Change[Account]:
     """An account's state, to its home; a changed e-mail's row is told; what waited for the account goes after it."""
-    if row.told_ms:
-        return Change(None, note="deleted")
-    newer = fence.compare(row.seen, state, row.found_read_ms)
-    if newer < 0:
-        return Change(None, note="not newer")
-    if newer == 0:
-        return Change(row)
+    if (same := fence.no_news(row, state)) is not None:
+        return same
     customer = parse_customer(state.body)
     if not customer.email:
         raise Undecodable("missing", "email")

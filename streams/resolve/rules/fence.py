@@ -1,7 +1,22 @@
 """The version fence: an older record changes nothing, an equal one writes the row again and sends nothing."""
 
-from schemas.entities import EntityState
-from streams.resolve.tables import Seen
+from typing import TypeVar
+
+from schemas.entities import EntityState, Seen
+from streams.resolve.rules.change import Change
+from streams.resolve.tables import Account, Product, Subscription
+
+Entity = TypeVar("Entity", Account, Subscription, Product)
+
+
+def no_news(row: Entity, state: EntityState) -> Change[Entity] | None:
+    """What a state comes to that changes nothing: of an entity whose deletion was told, or not newer than the row. None: it is news."""
+    if row.told_ms:
+        return Change(None, note="deleted")
+    newer = compare(row.seen, state, row.found_read_ms)
+    if newer > 0:
+        return None
+    return Change(row) if newer == 0 else Change(None, note="not newer")
 
 
 def compare(seen: Seen | None, state: EntityState, found_gone_ms: int = 0) -> int:

@@ -24,13 +24,8 @@ def apply_product(row: Product, state: ProductState, store: Store) -> Change[Pro
 
     Where the body does not say what variants there are, those that are known stay.
     """
-    if row.told_ms:
-        return Change(None, note="deleted")
-    newer = fence.compare(row.seen, state, row.found_read_ms)
-    if newer < 0:
-        return Change(None, note="not newer")
-    if newer == 0:
-        return Change(row)
+    if (same := fence.no_news(row, state)) is not None:
+        return same
     product = parse_product(state.body)
     item = _bytes(product_item(product, state, store))
     variants = {v.id: _bytes(variant_item(v, product, state, store)) for v in product.variants or []}

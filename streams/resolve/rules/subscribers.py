@@ -14,13 +14,8 @@ from streams.resolve.tables import Subscription
 
 def apply_subscriber(row: Subscription, state: SubscriberState, store: Store) -> Change[Subscription]:
     """A subscriber's state, to its e-mail's row; one who changed the e-mail leaves the old row and enters the new one."""
-    if row.told_ms:
-        return Change(None, note="deleted")
-    newer = fence.compare(row.seen, state, row.found_read_ms)
-    if newer < 0:
-        return Change(None, note="not newer")
-    if newer == 0:
-        return Change(row)
+    if (same := fence.no_news(row, state)) is not None:
+        return same
     subscriber = parse_subscriber(state.body)
     if not subscriber.email:
         raise Undecodable("missing", "email")
