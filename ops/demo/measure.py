@@ -18,12 +18,20 @@ DECIDED = (ACCOUNTS, CHECKOUTS, SUBSCRIBERS, PEOPLE, COMMANDS, HISTORY)
 PLACE = ("name", "ids", "event_type", "timestamp")
 
 
-async def unread_s(settings: Settings) -> float:
-    """The longest time, in seconds, that something new in the shop stood before we had read it and decided what follows from it.
-
-    From a webhook's own time to its receipt, and from there to the last record that it caused.
+@dataclass(frozen=True)
+class Read:
+    """`unread_s`: the longest time, in seconds, that something new in the shop stood before we had read it and decided what follows from
+    it: from a webhook's own time to its receipt, and from there to the last record that it caused. `history_known_s`: when the last thing
+    that follows from a page of a backfill was decided, UNIX seconds; 0 where none was loaded.
     """
-    told_s = caused_s = 0.0
+
+    unread_s: float
+    history_known_s: float
+
+
+async def read(settings: Settings) -> Read:
+    """From all that stands on the topics between a webhook and its commands."""
+    told_s = caused_s = known_s = 0.0
     for record in await read_topic(settings, WEBHOOKS.name):
         webhook = Decoder(WEBHOOKS.messages).decode(record.value, record.headers)
         if isinstance(webhook, WebhookReceived):
@@ -31,23 +39,12 @@ async def unread_s(settings: Settings) -> float:
     for topic in DECIDED:
         decoder = Decoder(topic.messages)
         for record in await read_topic(settings, topic.name):
-            if not getattr(decoder.decode(record.value, record.headers), "told", True):
-                continue  # found missing: looked for twice, on purpose
             origin = origin_of(record.topic, record.partition, record.offset, record.timestamp, record.headers)
             if of_history(settings, origin):
-                continue
-            caused_s = max(caused_s, (record.timestamp - origin.observed_at_ms) / 1000)
-    return told_s + caused_s
-
-
-async def history_known_s(settings: Settings) -> float:
-    """When the last thing that follows from a page of a backfill was decided, UNIX seconds; 0 where none was loaded."""
-    last_s = 0.0
-    for topic in DECIDED:
-        for record in await read_topic(settings, topic.name):
-            if of_history(settings, origin_of(record.topic, record.partition, record.offset, record.timestamp, record.headers)):
-                last_s = max(last_s, record.timestamp / 1000)
-    return last_s
+                known_s = max(known_s, record.timestamp / 1000)
+            elif getattr(decoder.decode(record.value, record.headers), "told", True):  # else found missing: looked for twice, on purpose
+                caused_s = max(caused_s, (record.timestamp - origin.observed_at_ms) / 1000)
+    return Read(told_s + caused_s, known_s)
 
 
 def of_history(settings: Settings, origin: Origin) -> bool:

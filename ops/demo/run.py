@@ -18,7 +18,7 @@ from ops.demo.compare import Row, Unheard, compare
 from ops.demo.deployment import HASH, PROJECT, Deployment
 from ops.demo.erased import as_deleted, erase_people
 from ops.demo.lost import lose_webhooks
-from ops.demo.measure import accepted, dead_letters, history_known_s, percentile, unread_s
+from ops.demo.measure import accepted, dead_letters, percentile, read
 from ops.demo.shop_life import ShopLife
 from ops.demo.trouble import HEAVY, USUAL, Troublemaker
 from ops.exits import DONE, FAILED
@@ -134,9 +134,10 @@ async def live(
     async with behind(deployment.settings) as gauge:
         came_to_rest = await come_to_rest(deployment, gauge, lambda left: watch(actions, left))
         rest_s = round(time.monotonic() - rested, 1)
-        past = Unheard(0.0, began_s, await history_known_s(deployment.settings))
+        found_read = await read(deployment.settings)
+        past = Unheard(0.0, began_s, found_read.history_known_s)
         waited = (await accepted(deployment.settings, engagements_log(deployment))).waited_ms
-        longest_s, unheard, lost, found = await unread_s(deployment.settings), [past], 0, 0
+        unheard, lost, found = [past], 0, 0
         erased = await erase_people(deployment, life) if came_to_rest else {}
         if trouble.loses_webhooks and came_to_rest:
             quiet = await lose_webhooks(deployment, life)
@@ -165,7 +166,7 @@ async def live(
         latency_p99_ms=percentile(waited, 99),
         came_to_rest=came_to_rest,
         rest_s=rest_s,
-        rows=compare(shop, engagement, await dead_letters(deployment.settings), longest_s, unheard),
+        rows=compare(shop, engagement, await dead_letters(deployment.settings), found_read.unread_s, unheard),
         faults=trouble.done(),
     )
 

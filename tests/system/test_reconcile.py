@@ -9,7 +9,7 @@ import pytest
 
 from ops.demo.compare import compare
 from ops.demo.deployment import HASH, PROJECT, Deployment
-from ops.demo.measure import dead_letters, unread_s
+from ops.demo.measure import dead_letters, read
 from schemas.connection import read_topic
 from schemas.topics import WEBHOOKS
 from tests.system.conftest import act, rest, wait_until
@@ -33,7 +33,7 @@ def knobs(deployment: Deployment, **changed: Any) -> None:
 async def differences(deployment: Deployment) -> list[str]:
     shop = deployment.shop.get("/_sim/state").json()["stores"][HASH]
     engagement = deployment.engagement.get("/_sim/state", params={"project": PROJECT}).json()
-    rows = compare(shop, engagement, await dead_letters(deployment.settings), await unread_s(deployment.settings))
+    rows = compare(shop, engagement, await dead_letters(deployment.settings), (await read(deployment.settings)).unread_s)
     return [f"{row.what}: {wrong}" for row in rows for wrong in row.wrong]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from ops.demo.compare import Row, compare
 from ops.demo.deployment import HASH, PROJECT, Deployment
-from ops.demo.measure import dead_letters, unread_s
+from ops.demo.measure import dead_letters, read
 from ops.demo.run import tick
 from ops.demo.shop_life import ShopLife
 from ops.stores import Secrets, Wanted, add_store
@@ -71,7 +71,7 @@ async def test_one_stores_lost_token_spent_quota_down_project_and_poison_stop_no
             nonlocal rows
             shop = deployment.shop.get("/_sim/state").json()["stores"][HASH]
             engagement = deployment.engagement.get("/_sim/state", params={"project": PROJECT}).json()
-            rows = compare(shop, engagement, 0, await unread_s(deployment.settings))
+            rows = compare(shop, engagement, 0, (await read(deployment.settings)).unread_s)
             return not any(row.wrong for row in rows)
 
         deadline = time.monotonic() + 150
