@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from schemas.connection import admin_client, consumer, partitions_of, reaching_kafka
+from schemas.connection import admin_client, consumer, offsets_of, partitions_of, reaching_kafka
 from schemas.settings import Settings
 from schemas.topics import ACCOUNTS, CATALOG, CHECKOUTS, HISTORY, PAGES, PEOPLE, PRODUCTS, STAGES, SUBSCRIBERS, Topic, group
 
@@ -41,10 +41,10 @@ async def pages_passed(settings: Settings, topic: Topic) -> bool:
                 await reader.start()
                 for stage, read in (("fetch", PAGES), ("resolve", topic)):
                     partitions = await partitions_of(admin, [settings.topic_prefix + read.name])
-                    begins, ends = await reader.beginning_offsets(partitions), await reader.end_offsets(partitions)
+                    ends = await reader.end_offsets(partitions)
                     while True:
-                        offsets = await admin.list_consumer_group_offsets(group(settings.topic_prefix, stage), partitions=partitions)
-                        if all(ends[tp] <= max(begins[tp], offsets[tp].offset if tp in offsets else -1) for tp in partitions):
+                        offsets = await offsets_of(admin, reader, group(settings.topic_prefix, stage), partitions)
+                        if all(ends[tp] <= offsets[tp] for tp in partitions):
                             break
                         if time.monotonic() > deadline:
                             return False
@@ -82,12 +82,11 @@ class Ahead:
                 if bounded := [self._prefix + topic.name for topic in topics if topic.name in self._bounds]:
                     self._partitions[stage] = await partitions_of(self._admin, bounded)
         for stage, partitions in self._partitions.items():
-            offsets = await self._admin.list_consumer_group_offsets(group(self._prefix, stage), partitions=partitions)
-            begins, ends = await self._reader.beginning_offsets(partitions), await self._reader.end_offsets(partitions)
+            offsets = await offsets_of(self._admin, self._reader, group(self._prefix, stage), partitions)
+            ends = await self._reader.end_offsets(partitions)
             left: dict[str, int] = {}
             for tp in partitions:
-                committed = max(begins[tp], offsets[tp].offset if tp in offsets else -1)
-                left[tp.topic] = left.get(tp.topic, 0) + ends[tp] - committed
+                left[tp.topic] = left.get(tp.topic, 0) + ends[tp] - offsets[tp]
             for topic, records in left.items():
                 if records > self._bounds[topic.removeprefix(self._prefix)]:
                     return f"{stage}, which is behind on {topic}"

@@ -6,8 +6,6 @@ nothing: whoever is given a partition reads it from its beginning, and so knows 
 
 import asyncio
 import contextlib
-import signal
-import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -22,21 +20,17 @@ from ingest.ahead import Ahead
 from ingest.backfill import Load
 from ingest.daily import DAY_S, Daily, Job
 from schemas.backfills import Backfills
-from schemas.connection import admin_client, consumer, kafka_options, partitions_of, producer, reaching_kafka
+from schemas.connection import admin_client, consumer, kafka_options, partitions_of, producer, reaching_kafka, send_all
 from schemas.directory import Directory
 from schemas.failures import Unavailable, Undecodable
-from schemas.membership import Heartbeat, member_name
-from schemas.records import Decoder, Message, Origin, encode, headers_of
+from schemas.membership import Fenced, Heartbeat, member_name, until_told
+from schemas.records import Decoder, Message
 from schemas.settings import Settings
 from schemas.topics import BACKFILLS, Topic, group
 
 log = structlog.get_logger()
 
 TAKE_MS = 500
-
-
-class Fenced(Exception):
-    """Another process may own our partitions by now: this one must not do any more."""
 
 
 def main(settings: Settings, slot: int, session_timeout_s: float = 45.0, jobs: Sequence[Job] = (), day_s: float = DAY_S) -> int:
@@ -83,7 +77,7 @@ class Upkeep:
             self._ahead = Ahead(self._settings, admin, reader)
             self._daily = Daily(self._settings, self._directory, self._bigcommerce, self._records, self._jobs, self._day_s)
             member.subscribe(topics=[self._topic], listener=_Listener(self))
-            return await self._work_until_told()
+            return await until_told("upkeep", self._work(), again=Unavailable)
 
     def _new_member(self) -> AIOKafkaConsumer:
         timeout_ms = int(self._session_timeout_s * 1000)
@@ -98,24 +92,6 @@ class Upkeep:
             heartbeat_interval_ms=timeout_ms // 15,
             request_timeout_ms=timeout_ms // 3,
         )
-
-    async def _work_until_told(self) -> int:
-        loop = asyncio.get_running_loop()
-        work = asyncio.create_task(self._work())
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, work.cancel)
-        try:
-            await work
-        except asyncio.CancelledError:
-            log.info("upkeep ends")
-            return 0
-        except ExceptionGroup as failed:
-            if failed.split((Fenced, KafkaError, Unavailable))[1] is None:
-                log.warning("upkeep starts again: it was away for too long, or Kafka failed it", why=repr(failed.exceptions[0]))
-                return 75
-            log.exception("a bug: upkeep ends")
-            return 70
-        raise AssertionError("it works for ever")
 
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as self._tasks:
@@ -205,14 +181,7 @@ class Writer:
     async def put(self, topic: Topic, records: list[tuple[str, Message]], partition: int | None = None) -> None:
         """Raises Fenced, KafkaError."""
         self.check()
-        origin = Origin(cause="", observed_at_ms=time.time_ns() // 1_000_000)
-        sent = [
-            await self._sender.send(
-                self._prefix + topic.name, encode(message), key.encode(), partition=partition, headers=list(headers_of(message, origin))
-            )
-            for key, message in records
-        ]
-        await asyncio.gather(*sent)
+        await send_all(self._sender, self._prefix + topic.name, records, partition)
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]

@@ -17,7 +17,7 @@ from ops import output
 from ops.backfill import Status, following
 from ops.backfill import table as table_of_backfills
 from ops.exits import DONE
-from schemas.connection import admin_client, consumer, partitions_of
+from schemas.connection import admin_client, consumer, offsets_of, partitions_of
 from schemas.settings import Settings
 from schemas.topics import HISTORY, STAGES, group
 
@@ -85,10 +85,7 @@ class Gauge:
         if not self._partitions:
             self._partitions = {s: await partitions_of(self._admin, [prefix + topic.name for topic in STAGES[s]]) for s in STAGES}
         for stage, partitions in self._partitions.items():
-            offsets = await self._admin.list_consumer_group_offsets(group(prefix, stage), partitions=partitions)
-            beginnings = await self._consumer.beginning_offsets(partitions)
-            # Below the beginning there is nothing left to do; without a commit the group begins there.
-            committed |= {tp: max(beginnings[tp], offsets[tp].offset if tp in offsets else -1) for tp in partitions}
+            committed |= await offsets_of(self._admin, self._consumer, group(prefix, stage), partitions)
         return Sample(time.monotonic(), await self._consumer.end_offsets(list(committed)), committed)
 
     async def _oldest(self, behind: dict[TopicPartition, int]) -> dict[TopicPartition, int]:

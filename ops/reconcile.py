@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import time
 from typing import Any
 
 from rich.console import Console
@@ -13,10 +12,10 @@ from ingest.reconcile import GONE_CUSTOMERS_MAX, Compared, CountedApi, Reconcile
 from ops import output
 from ops.backfill import PLURALS, following
 from ops.exits import DONE, FAILED
-from schemas.connection import kafka_options, producer, reaching_kafka
+from schemas.connection import kafka_options, producer, reaching_kafka, send_all
 from schemas.directory import opened_directory
 from schemas.failures import WrongSetting
-from schemas.records import Message, Origin, encode, headers_of
+from schemas.records import Message
 from schemas.settings import Settings
 from schemas.topics import Topic
 
@@ -32,17 +31,11 @@ class Sender:
 
     async def put(self, topic: Topic, records: list[tuple[str, Message]], partition: int | None = None) -> None:
         """All in-sync replicas have them. Raises Unavailable."""
-        origin = Origin(cause="", observed_at_ms=time.time_ns() // 1_000_000)
         with reaching_kafka(self._settings):
             sender = producer(kafka_options(self._settings))
             try:
                 await sender.start()
-                name = self._settings.topic_prefix + topic.name
-                sent = [
-                    await sender.send(name, encode(message), key.encode(), partition=partition, headers=list(headers_of(message, origin)))
-                    for key, message in records
-                ]
-                await asyncio.gather(*sent)
+                await send_all(sender, self._settings.topic_prefix + topic.name, records, partition)
             finally:
                 await sender.stop()
 

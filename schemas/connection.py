@@ -1,5 +1,6 @@
 """From settings to Kafka clients: the one place that knows how we log in to Kafka, what we ask of a producer, and how a topic is read."""
 
+import asyncio
 import contextlib
 import ssl
 import time
@@ -12,6 +13,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
 from schemas.failures import Unavailable
+from schemas.records import Message, Origin, encode, headers_of
 from schemas.settings import Settings
 
 REQUEST_TIMEOUT_MS = 20_000
@@ -38,6 +40,16 @@ def kafka_options(settings: Settings) -> dict[str, Any]:
 def producer(options: dict[str, Any], *, linger_ms: int = 5, request_timeout_ms: int = REQUEST_TIMEOUT_MS) -> AIOKafkaProducer:
     """A producer whose awaited send means: all in-sync replicas have the record, once and in order."""
     return AIOKafkaProducer(**options, acks="all", enable_idempotence=True, linger_ms=linger_ms, request_timeout_ms=request_timeout_ms)
+
+
+async def send_all(sender: AIOKafkaProducer, topic: str, records: Sequence[tuple[str, Message]], partition: int | None = None) -> None:
+    """All in-sync replicas have these messages, by key, that nothing caused but us; `topic` with its prefix. Raises KafkaError."""
+    origin = Origin(cause="", observed_at_ms=time.time_ns() // 1_000_000)
+    sent = [
+        await sender.send(topic, encode(message), key.encode(), partition=partition, headers=list(headers_of(message, origin)))
+        for key, message in records
+    ]
+    await asyncio.gather(*sent)
 
 
 def consumer(settings: Settings) -> AIOKafkaConsumer:
@@ -76,6 +88,16 @@ async def partitions_of(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> li
     if missing := [topic for topic in topics if topic not in found]:
         raise Unavailable(f"the topic {missing[0]} does not exist; run `cartstream topics`")
     return [TopicPartition(topic, number) for topic in topics for number in sorted(p["partition"] for p in found[topic])]
+
+
+async def offsets_of(
+    admin: AIOKafkaAdminClient, reader: AIOKafkaConsumer, group: str, partitions: Sequence[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """Where a consumer group goes on in these partitions. Raises KafkaError."""
+    committed = await admin.list_consumer_group_offsets(group, partitions=partitions)
+    begins = await reader.beginning_offsets(partitions)
+    # Below the beginning there is nothing left to do; without a commit the group begins there.
+    return {tp: max(begins[tp], committed[tp].offset if tp in committed else -1) for tp in partitions}
 
 
 async def read_to_end(reader: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> AsyncIterator[ConsumerRecord[bytes, bytes]]:

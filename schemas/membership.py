@@ -1,15 +1,27 @@
-"""A member of a consumer group: its name, the same after a restart, so that it gets its partitions back; and when it was last heard of."""
+"""A member of a consumer group: its name, the same after a restart, so that it gets its partitions back; when it was last heard of;
+and how its process ends."""
 
+import asyncio
 import os
 import secrets
+import signal
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
+from typing import Any
 
+import structlog
 from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
 
 from schemas.settings import Settings
+
+log = structlog.get_logger()
+
+
+class Fenced(Exception):
+    """Another process may own our partitions by now: this one must not write or send any more."""
 
 
 def member_name(settings: Settings, slot: int) -> str:
@@ -70,3 +82,27 @@ class Heartbeat:
     @property
     def age_s(self) -> float:
         return time.monotonic() - self._at
+
+
+async def until_told(part: str, work: Coroutine[Any, Any, None], again: type[Exception] = Fenced) -> int:
+    """Works until SIGTERM or SIGINT, then 0; else as `exit_code`. `work` has no end of its own."""
+    loop, task = asyncio.get_running_loop(), asyncio.create_task(work)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        log.info(f"{part} ends")
+        return 0
+    except ExceptionGroup as failed:
+        return exit_code(part, failed, again)
+    raise AssertionError("it works for ever")
+
+
+def exit_code(part: str, failed: ExceptionGroup[Exception], again: type[Exception] = Fenced) -> int:
+    """75, to be started again at once, where all that failed is Fenced, KafkaError or `again`; 70 after a bug. Called in its handler."""
+    if failed.split((Fenced, KafkaError, again))[1] is None:
+        log.warning(f"{part} starts again: it was away for too long, or Kafka failed it", why=repr(failed.exceptions[0]))
+        return 75
+    log.exception(f"a bug: {part} ends without acknowledging")
+    return 70

@@ -23,7 +23,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, KafkaTimeoutError
 
 from schemas.failures import Unavailable
-from schemas.membership import Heartbeat, instance_id
+from schemas.membership import Fenced, Heartbeat, instance_id
 from streams.offsets import heed_group_errors
 
 log = structlog.get_logger()
@@ -229,6 +229,11 @@ class BatchConsumer:
         that, so it must start within the first half. A process that was stopped and wakes finds its heartbeat old.
         """
         return self._heartbeat.age_s > self._fence_s
+
+    def check_fence(self) -> None:
+        """Raises Fenced."""
+        if self.fenced():
+            raise Fenced
 
     async def _commit_now_and_then(self) -> None:
         while True:

@@ -5,16 +5,14 @@ import contextlib
 import signal
 
 import structlog
-from aiokafka.errors import KafkaError
 
 from engagement.client import Client
 from schemas.connection import kafka_options, producer
 from schemas.directory import Directory
-from schemas.membership import member_name
+from schemas.membership import exit_code, member_name
 from schemas.settings import Settings
 from schemas.topics import HISTORY, STAGES, group
 from streams.consumer import BatchConsumer, started
-from streams.deliver.fence import Fenced
 from streams.deliver.history import AHEAD
 from streams.deliver.loop import Deliver
 
@@ -72,10 +70,6 @@ async def run(settings: Settings, slot: int, session_timeout_s: float, told: asy
         try:
             await deliver.run(consumer, client, told)
         except ExceptionGroup as failed:
-            if failed.split((Fenced, KafkaError))[1] is None:
-                log.warning("deliver starts again: it was away for too long, or Kafka failed it", why=repr(failed.exceptions[0]))
-                return 75
-            log.exception("a bug: deliver ends without acknowledging")
-            return 70
+            return exit_code("deliver", failed)
     log.info("deliver ends")
     return 0

@@ -27,7 +27,6 @@ from schemas.stores import Store
 from schemas.topics import CATALOG
 from streams.consumer import BatchConsumer
 from streams.deliver import metrics
-from streams.deliver.fence import Fenced
 from streams.deliver.rules.catalog_items import Item, Items
 from streams.deliver.rules.queue import TRIES_MAX, Queue, backoff_s
 
@@ -160,11 +159,11 @@ class Catalogs:
         """A kill between a look and a creation costs nothing: the next one looks again."""
         wait_s = MISSING_S
         try:
-            self._check_fence()
+            self._consumer.check_fence()
             found = await self._client.catalogs(store)
             for name in FIELDS:
                 if name not in found and self._creates and not store.removed:
-                    self._check_fence()
+                    self._consumer.check_fence()
                     found[name] = await self._client.create_catalog(store, name)
                     log.info("a catalog was made", store=store.store, catalog=name)
             self._ids[project] = {name: found[name] for name in FIELDS if name in found}
@@ -212,15 +211,11 @@ class Catalogs:
         self._wake.set()
 
     async def _send(self, target: Target, store: Store, items: Sequence[Item]) -> list[Outcome]:
-        self._check_fence()
+        self._consumer.check_fence()
         catalog_id = self._ids.get(_project(store), {}).get(target.catalog, "")
         if items[0].removed:
             return await self._client.remove_items(store, catalog_id, [item.id for item in items])
         return await self._client.write_items(store, catalog_id, [(item.id, item.data) for item in items])
-
-    def _check_fence(self) -> None:
-        if self._consumer.fenced():
-            raise Fenced
 
     async def _without_outcomes(self, target: Target, store: Store, items: list[Item], began_s: float, error: Failure) -> None:
         """The call as a whole failed."""

@@ -27,7 +27,6 @@ from schemas.topics import CATALOG, COMMANDS, DEAD_LETTERS
 from streams.consumer import BatchConsumer, Bounds
 from streams.deliver import metrics
 from streams.deliver.catalogs import Catalogs
-from streams.deliver.fence import Fenced
 from streams.deliver.history import AHEAD, HistoryWay
 from streams.deliver.rules import consents
 from streams.deliver.rules.lanes import Lanes
@@ -239,7 +238,7 @@ class Deliver:
 
     async def _send(self, store: Store, kind: str, commands: list[Pending]) -> list[Outcome]:
         first = commands[0]
-        self._check_fence()
+        self._consumer.check_fence()
         if kind == "anonymize":
             await self._client.anonymize(store, first.data)
             return [Done()]
@@ -248,14 +247,10 @@ class Deliver:
             if consents.is_there(consent, await self._client.events(store, consent["customer_ids"], ["consent"])):
                 return [Done()]
             first.in_doubt = False
-            self._check_fence()
+            self._consumer.check_fence()
         return await self._client.send_batch(
             store, [BatchCommand(f"{c.record.topic}/{c.record.partition}/{c.offset}", c.command.kind, c.data) for c in commands]
         )
-
-    def _check_fence(self) -> None:
-        if self._consumer.fenced():
-            raise Fenced
 
     async def _without_outcomes(
         self, store: Store, queue: Queue[Pending], kind: str, commands: list[Pending], began_s: float, error: Failure

@@ -2,19 +2,17 @@
 
 import asyncio
 import contextlib
-import signal
 from collections.abc import Coroutine
 from typing import Any
 
 import structlog
 from aiokafka import ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
 
 from bigcommerce.client import BigCommerce
 from schemas.connection import kafka_options, producer
 from schemas.directory import Directory
 from schemas.failures import Undecodable
-from schemas.membership import member_name
+from schemas.membership import member_name, until_told
 from schemas.records import Decoder, origin_of
 from schemas.settings import Settings
 from schemas.topics import PAGES, WEBHOOKS, group
@@ -25,7 +23,7 @@ from streams.fetch.pages import Pages
 from streams.fetch.rules.queue import Claim
 from streams.fetch.rules.route import RESOURCES, Look, Nowhere, Told, route
 from streams.fetch.store import StoreFetch
-from streams.fetch.writer import Fenced, Writer
+from streams.fetch.writer import Writer
 
 log = structlog.get_logger()
 
@@ -83,31 +81,13 @@ class Fetch:
             for consumer in (self._consumer, self._page_consumer):
                 await started(consumer)
                 stack.push_async_callback(consumer.stop)
-            return await self._work_until_told()
+            return await until_told("fetch", self._work())
 
     async def _start_writer(self, stack: contextlib.AsyncExitStack, consumer: BatchConsumer) -> Writer:
         sender = producer(self._options)
         stack.push_async_callback(sender.stop)
         await started(sender)
         return Writer(sender, self._settings.topic_prefix, consumer.fenced)
-
-    async def _work_until_told(self) -> int:
-        loop = asyncio.get_running_loop()
-        work = asyncio.create_task(self._work())
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, work.cancel)
-        try:
-            await work
-        except asyncio.CancelledError:
-            log.info("fetch ends")
-            return 0
-        except ExceptionGroup as failed:
-            if failed.split((Fenced, KafkaError))[1] is None:
-                log.warning("fetch starts again: it was away for too long, or Kafka failed it", why=repr(failed.exceptions[0]))
-                return 75
-            log.exception("a bug: fetch ends without acknowledging")
-            return 70
-        raise AssertionError("it works for ever")
 
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as self._tasks:

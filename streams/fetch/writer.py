@@ -9,12 +9,9 @@ from aiokafka.errors import MessageSizeTooLargeError
 
 from schemas.dead_letters import letter_of, lost_letter
 from schemas.failures import Reject
+from schemas.membership import Fenced
 from schemas.records import Message, Origin, encode, headers_of
 from schemas.topics import DEAD_LETTERS, Topic
-
-
-class Fenced(Exception):
-    """Another process may own our partitions by now: this one must not write any more."""
 
 
 class Writer:
