@@ -4,6 +4,7 @@ Each goes on where its cursor says, also days and restarts later, and while the 
 last is in one of them, though some of it may be in two. What is new meanwhile, or changed, may or may not be: its webhooks tell of it.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from weakref import WeakKeyDictionary
@@ -204,7 +205,7 @@ async def _products(api: StoreApi, after: str, since_ms: int) -> ListedPage:
     listed: _List = decode_answer(answer, _List)
     named, unnamed = _split(listed.data)
     items = [*named.values(), *unnamed]
-    last_named = max((int(id) for id in named if id.isdigit()), default=0)
+    last_named = _last(named)
     following = f"{last_named}/{ceiling}/1" if last_named else f"{last_id}/{ceiling}/{page + 1}"
     brands, paths = await _catalog_names(api, items)
     end = not items or last_named >= ceiling
@@ -215,7 +216,7 @@ async def _newest_product(api: StoreApi) -> int:
     """Its id; 0 where there is none, NO_CEILING where it cannot be read."""
     answer = await api.get("products/list", "/v3/catalog/products", {"sort": "id", "direction": "desc", "limit": "1"})
     listed: _List = decode_answer(answer, _List)
-    return max((int(id) if id.isdigit() else NO_CEILING for id in map(id_of, listed.data)), default=0)
+    return _ceiling(listed.data)
 
 
 _names_in_catalog: WeakKeyDictionary[StoreApi, CatalogNames] = WeakKeyDictionary()
@@ -288,7 +289,7 @@ async def _orders(api: StoreApi, after: str, since_ms: int) -> ListedPage:
         if not place.cursor:
             return ListedPage([], answer.read_at_ms, "")
     named, unnamed = _split(raws)
-    last_id = max((int(id) for id in named if id.isdigit()), default=0)
+    last_id = _last(named)
     following = place.behind(last_id) if last_id else replace(place, page=place.page + 1)
     return ListedPage([*(await whole_orders(api, named)).values(), *unnamed], answer.read_at_ms, following.cursor)
 
@@ -296,7 +297,7 @@ async def _orders(api: StoreApi, after: str, since_ms: int) -> ListedPage:
 async def _newest_order(api: StoreApi) -> int:
     """Its id, whatever its state; 0 where there is none, NO_CEILING where it cannot be read."""
     newest = [await _order_list(api, turn, {"sort": "id:desc", "limit": "1"}) for turn in range(len(ORDER_PASSES))]
-    return max((int(id) if id.isdigit() else NO_CEILING for _, raws in newest for id in map(id_of, raws)), default=0)
+    return _ceiling(raw for _, raws in newest for raw in raws)
 
 
 async def _order_list(api: StoreApi, turn: int, params: dict[str, str]) -> tuple[Answer, list[msgspec.Raw]]:
@@ -318,6 +319,16 @@ def _split(raws: list[msgspec.Raw]) -> tuple[dict[str, bytes], list[bytes]]:
     """The entities by id, and those without one that can be read."""
     by_id = [(id_of(raw), bytes(raw)) for raw in raws]
     return {id: body for id, body in by_id if id}, [body for id, body in by_id if not id]
+
+
+def _last(named: Iterable[str]) -> int:
+    """The highest of these ids; 0 where none is a number."""
+    return max((int(id) for id in named if id.isdigit()), default=0)
+
+
+def _ceiling(newest: Iterable[msgspec.Raw]) -> int:
+    """The highest id of these entities; 0 where there is none, NO_CEILING where one cannot be read."""
+    return max((int(id) if id.isdigit() else NO_CEILING for id in map(id_of, newest)), default=0)
 
 
 def _numbers(cursor: str, count: int) -> list[int]:

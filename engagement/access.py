@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 
 from engagement.answers import says_unknown_customer
-from engagement.catalogs import FIELDS
+from engagement.catalogs import FIELDS, ids_by_name
 from schemas.failures import AccessLost, QuotaSpent, Reject, Unavailable
 
 TIMEOUT_S = 15.0
@@ -46,8 +46,7 @@ async def check_catalogs(engagement_url: str, project: str, api_key_id: str, api
     Source: docs/facts/engagement.md 1, 5
     """
     url, auth = f"{engagement_url}/data/v2/projects/{project}/catalogs", (api_key_id, api_secret)
-    listed = _list(await _permitted("list catalogs", "GET", url, auth))
-    there = {str(row["name"]): str(row["id"]) for row in listed if "name" in row and "id" in row}
+    there = ids_by_name(_list(await _permitted("list catalogs", "GET", url, auth)))
     for name in FIELDS.keys() & there.keys():
         catalog = f"{url}/{there[name]}"
         await _permitted("Create or update catalog item", "PUT", f"{catalog}/items", auth, [])
@@ -69,7 +68,7 @@ async def _permitted(what: str, method: str, url: str, auth: tuple[str, str], bo
     return answer
 
 
-def _list(answer: httpx.Response) -> list[dict[str, Any]]:
+def _list(answer: httpx.Response) -> list[Any]:
     """Raises Reject for what is no list of catalogs."""
     try:
         rows = answer.json()["data"]
@@ -77,7 +76,7 @@ def _list(answer: httpx.Response) -> list[dict[str, Any]]:
         rows = None
     if answer.status_code != 200 or not isinstance(rows, list):
         raise Reject(f"Engagement answers {answer.status_code} to a list of catalogs; check address and project")
-    return [row for row in rows if isinstance(row, dict)]
+    return rows
 
 
 def _declared(answer: httpx.Response) -> set[str]:

@@ -40,3 +40,9 @@ def definition(name: Name) -> dict[str, Any]:
     """The body that creates the catalog."""
     fields = [{"name": field, "type": type, "searchable": field in SEARCHABLE} for field, type in FIELDS[name].items()]
     return {"name": name, "is_product_catalog": True, "fields": fields}
+
+
+def ids_by_name(rows: list[Any]) -> dict[str, str]:
+    """The catalogs of Engagement's list: name to id; of several with one name the one with the lowest id, for all of us the same."""
+    named = [(str(row["name"]), str(row["id"])) for row in rows if isinstance(row, dict) and "name" in row and "id" in row]
+    return dict(sorted(named, reverse=True))

@@ -9,7 +9,7 @@ import httpx
 import orjson
 
 from engagement.answers import Outcome, read_batch, read_items, read_single
-from engagement.catalogs import Name, definition
+from engagement.catalogs import Name, definition, ids_by_name
 from schemas.failures import AccessLost, Unavailable
 from schemas.stores import Store
 
@@ -80,8 +80,7 @@ class Client:
         rows = content.get("data")
         if not isinstance(rows, list):
             raise Unavailable("Engagement's list of catalogs cannot be read")
-        named = [(str(row["name"]), str(row["id"])) for row in rows if isinstance(row, dict) and "name" in row and "id" in row]
-        return dict(sorted(named, reverse=True))
+        return ids_by_name(rows)
 
     async def create_catalog(self, store: Store, name: Name) -> str:
         """The new catalog's id; it has its declared fields. Two calls make two catalogs. Raises as `answers.read_single` says."""
