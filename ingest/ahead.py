@@ -44,7 +44,7 @@ async def pages_passed(settings: Settings, topic: Topic) -> bool:
                     ends = await reader.end_offsets(partitions)
                     while True:
                         offsets = await offsets_of(admin, reader, group(settings.topic_prefix, stage), partitions)
-                        if all(ends[tp] <= offsets[tp] for tp in partitions):
+                        if all(ends[tp] <= offsets[tp].first for tp in partitions):
                             break
                         if time.monotonic() > deadline:
                             return False
@@ -86,7 +86,7 @@ class Ahead:
             ends = await self._reader.end_offsets(partitions)
             left: dict[str, int] = {}
             for tp in partitions:
-                left[tp.topic] = left.get(tp.topic, 0) + ends[tp] - offsets[tp]
+                left[tp.topic] = left.get(tp.topic, 0) + ends[tp] - offsets[tp].offset  # without stores that wait: they hold up no other
             for topic, records in left.items():
                 if records > self._bounds[topic.removeprefix(self._prefix)]:
                     return f"{stage}, which is behind on {topic}"

@@ -12,6 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
+from schemas.committed import Committed, committed_of
 from schemas.failures import Unavailable
 from schemas.records import Message, Origin, encode, headers_of
 from schemas.settings import Settings
@@ -92,12 +93,13 @@ async def partitions_of(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> li
 
 async def offsets_of(
     admin: AIOKafkaAdminClient, reader: AIOKafkaConsumer, group: str, partitions: Sequence[TopicPartition]
-) -> dict[TopicPartition, int]:
+) -> dict[TopicPartition, Committed]:
     """Where a consumer group goes on in these partitions. Raises KafkaError."""
-    committed = await admin.list_consumer_group_offsets(group, partitions=partitions)
+    found = await admin.list_consumer_group_offsets(group, partitions=partitions)
     begins = await reader.beginning_offsets(partitions)
     # Below the beginning there is nothing left to do; without a commit the group begins there.
-    return {tp: max(begins[tp], committed[tp].offset if tp in committed else -1) for tp in partitions}
+    committed = {tp: committed_of(found[tp].offset, found[tp].metadata) if tp in found else Committed(-1) for tp in partitions}
+    return {tp: committed[tp].not_before(begins[tp]) for tp in partitions}
 
 
 async def read_to_end(reader: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> AsyncIterator[ConsumerRecord[bytes, bytes]]:

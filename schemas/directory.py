@@ -37,6 +37,10 @@ class Directory:
         self._changed = asyncio.Event()
         self._follow: asyncio.Task[None] | None = None
 
+    def has_several(self) -> bool:
+        """Whether one store could make another wait."""
+        return len(self.by_store) > 1
+
     async def start(self) -> None:
         """Returns when the topic was read to its end. Raises Unavailable, WrongSetting."""
         self._consumer = consumer(self._settings)

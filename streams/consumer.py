@@ -8,11 +8,12 @@
 6. `metadata` may say more than an offset can: its text is committed with each offset, and the next owner is given both.
 7. What retention removed unread is told to `on_lost`, and not passed before that has returned.
 8. A background topic is taken from while no other topic has a record at hand, and has its own room.
+9. Where there are several tenants, one that has much under way gets a position of its own, so that it makes no other wait
+   (positions.py). What was passed over for it is read again by a second consumer.
 """
 
 import asyncio
 import contextlib
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -22,23 +23,26 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListen
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, KafkaTimeoutError
 
+from schemas.committed import Committed, committed_of
 from schemas.failures import Unavailable
 from schemas.membership import Fenced, Heartbeat, instance_id
 from streams.offsets import heed_group_errors
+from streams.positions import Positions
 
 log = structlog.get_logger()
 
 RETRY_S = 1.0
 TAKE_RECORDS_MAX = 500
 AHEAD_MAX = 100_000  # done records behind one that is not, of a partition: a kill makes them come again; 100 bytes each
+TENANT_SHARE = 2  # a tenant may have half of a partition's room, where there are several: a store that is merely busy mostly has less
+LOOK_S = 0.2  # between two looks for what may be read again
 
 
 class Bounds(NamedTuple):
     """Of a partition when it is assigned."""
 
-    committed: int  # the offset to begin at
+    committed: Committed  # the place to begin at
     end: int
-    metadata: str = ""  # committed with it
 
 
 Assigned = Callable[[Mapping[TopicPartition, Bounds]], Awaitable[None]]
@@ -66,6 +70,7 @@ class BatchConsumer:
         on_revoked: Revoked | None = None,
         on_lost: Lost,
         metadata: Metadata | None = None,
+        several: Callable[[], bool] = lambda: False,
     ) -> None:
         """`options` are `schemas.connection.kafka_options`; `member` names this process in the group; no other living one has it.
 
@@ -75,8 +80,9 @@ class BatchConsumer:
         on_revoked: awaited before partitions go, at most `call_s_max`; nothing more may be sent for them.
         on_lost: awaited before anything behind the lost records is committed.
         Exceptions of all three are raised by `take`.
-        metadata: asked at each commit what to commit with a partition's offset, within the broker's
-        `offset.metadata.max.bytes`; None: what was committed last.
+        metadata: asked at each commit what to commit with a partition's offset, of METADATA_BYTES_MAX less APART_BYTES_MAX
+        bytes (schemas/committed.py) at most; None: what was committed last.
+        several: whether there are several tenants. One that is alone is never set apart: its lag is seen by Kafka's own tools.
         """
         self.call_s_max = session_timeout_s / 3  # the time-out of every outside call of the stage is at most this
         self._fence_s = session_timeout_s / 2
@@ -88,21 +94,23 @@ class BatchConsumer:
         self._on_revoked = on_revoked
         self._on_lost = on_lost
         self._metadata = metadata
+        self._several = several
+        self._plain = dict(options, enable_auto_commit=False, auto_offset_reset="earliest")
         self._options = dict(
-            options,
+            self._plain,
             group_id=group,
             group_instance_id=instance_id(group, member, topics),
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",  # a group that committed nothing yet
             partition_assignment_strategy=(RangePartitionAssignor,),  # equal partitions of all topics meet in one worker
             session_timeout_ms=int(session_timeout_s * 1000),
             heartbeat_interval_ms=int(session_timeout_s * 1000 / 15),
             request_timeout_ms=int(self.call_s_max * 1000),
             fetch_max_wait_ms=100,  # a partition that was just emptied joins the next fetch only
         )
-        self._open: dict[TopicPartition, _Partition] = {}
+        self._open: dict[TopicPartition, Positions] = {}
+        self._again: list[ConsumerRecord] = []  # of tenants that are apart, for the next turn
         self._opening: asyncio.Task[None] | None = None
         self._ticking: asyncio.Task[None] | None = None
+        self._rereading: asyncio.Task[None] | None = None
         self._committing = asyncio.Lock()
         self._room = asyncio.Event()
         self._failure: Exception | None = None
@@ -119,27 +127,33 @@ class BatchConsumer:
         self._heartbeat = Heartbeat(self._consumer)
         self._consumer.subscribe(topics=self._topics, listener=_Listener(self))
         self._ticking = asyncio.create_task(self._commit_now_and_then())
+        self._rereading = asyncio.create_task(self._read_again())
 
     async def stop(self) -> None:
         """What is done is committed, unless the broker does not answer; the group keeps our place for the session time-out."""
         await _ended(self._ticking)
+        await _ended(self._rereading)
         await _ended(self._opening)
         with contextlib.suppress(KafkaError, TimeoutError):
             await self.commit()
-        self._open.clear()
+        self._close()
         await self._consumer.stop()
 
     async def take(self, wait_s: float) -> list[ConsumerRecord]:
-        """The next records, in order within each partition; empty after `wait_s` without any.
+        """The next records, in order within each tenant of a partition; empty after `wait_s` without any.
 
-        A partition of which a full share of `in_flight_max` is not done, or AHEAD_MAX records wait behind one that is
-        not done, gives none until that changes; nor does one of a background topic that has no room. During a rebalance it
-        may take longer. To be called at least every five minutes, else the group takes the partitions away.
+        A partition of which a full share of `in_flight_max` is not done, or AHEAD_MAX records wait behind one that is not done,
+        gives none until that changes, or until the tenant whose records these are is apart; nor does one of a background
+        topic that has no room. During a rebalance it may take longer. To be called at least every five minutes, else the
+        group takes the partitions away.
         Raises KafkaError, and what a callback raised.
         """
         if self._failure:
             raise self._failure
         self._room.clear()
+        if self._again:
+            again, self._again = self._again, []
+            return again
         room = self._free()
         if not room:
             await self._consumer.getmany(_NONE, timeout_ms=0)  # shows the group that we are alive
@@ -152,18 +166,33 @@ class BatchConsumer:
 
     def _free(self) -> dict[TopicPartition, int]:
         """How many records may be taken of each partition that may give any."""
-        share = max(1, self._in_flight_max // max(1, sum(tp.topic not in self._background for tp in self._open)))
         room: dict[TopicPartition, int] = {}
         for tp, partition in self._open.items():
-            if tp.topic in self._background:
-                size = self._background[tp.topic]
-                free = size - (partition.next - partition.committed)
-            else:
-                size = share
-                free = min(size - partition.under_way, AHEAD_MAX - len(partition.held))
+            size = self._size(tp)
+            free = self._free_of(tp, partition, size)
+            if free * 10 < size and self._several():
+                if partition.behind_first * 10 >= AHEAD_MAX * 9:
+                    partition.set_oldest_apart()
+                else:
+                    partition.set_largest_apart()
+                free = self._free_of(tp, partition, size)
             if free * 10 >= size:  # one with little room would make the turn small for all: it waits until a tenth is free
                 room[tp] = free
         return room
+
+    def _size(self, tp: TopicPartition) -> int:
+        """The room of a partition, in records."""
+        of_background = self._background.get(tp.topic)
+        return of_background or max(1, self._in_flight_max // max(1, sum(tp.topic not in self._background for tp in self._open)))
+
+    def _free_of(self, tp: TopicPartition, partition: Positions, size: int) -> int:
+        if tp.topic in self._background:
+            return size - (partition.next - partition.committed.offset)
+        return min(size - partition.under_way, AHEAD_MAX - partition.behind_first)
+
+    def _most(self, tp: TopicPartition) -> int:
+        """How much a tenant may have under way in a partition where it is not alone."""
+        return max(1, self._size(tp) // TENANT_SHARE)
 
     async def _take_of(self, room: Mapping[TopicPartition, int], wait_s: float) -> list[ConsumerRecord]:
         taken: list[ConsumerRecord] = []
@@ -174,8 +203,7 @@ class BatchConsumer:
                 if records[0].offset > partition.next:  # our source topics have no holes: retention passed us
                     await self._lost(tp, partition.next, records[0].offset)
                 if self._open.get(tp) is partition:
-                    partition.take(records)
-                    taken += records
+                    taken += partition.take(records, self._most(tp) if self._several() else None)
             else:  # assigned anew meanwhile, and `on_assigned` has not ended
                 self._consumer.seek(tp, records[0].offset)
         return taken
@@ -187,40 +215,34 @@ class BatchConsumer:
     def done(self, record: ConsumerRecord) -> None:
         """The record's effects stand. Ignored for a record taken before its partition was revoked."""
         partition = self._open.get(TopicPartition(record.topic, record.partition))
-        if partition and partition.held.get(record.offset) is record:
-            partition.finish(record)
+        if partition and partition.finish(record):
             self._room.set()
 
     async def commit(self) -> None:
         """All that can be committed is, or a rebalance is under way (`committed` tells). Raises KafkaError, TimeoutError."""
         async with asyncio.timeout(self.call_s_max), self._committing:
-            ready: dict[TopicPartition, tuple[_Partition, int, str]] = {}
+            ready: dict[TopicPartition, tuple[Positions, Committed]] = {}
             for tp, partition in self._open.items():
-                text = self._metadata(tp) if self._metadata else None
-                offset, text = partition.position, partition.metadata if text is None else text
-                if (offset, text) != (partition.committed, partition.metadata):
-                    ready[tp] = partition, offset, text
+                stands = partition.to_commit(self._metadata(tp) if self._metadata else None)
+                if stands != partition.committed:
+                    ready[tp] = partition, stands
             if not ready:
                 return
             try:
-                await self._consumer.commit({tp: (offset, text) for tp, (_, offset, text) in ready.items()})
+                await self._consumer.commit({tp: (stands.offset, stands.metadata) for tp, (_, stands) in ready.items()})
             except (CommitFailedError, IllegalStateError) as error:  # no more ours: the revocation that forgets them follows
                 log.warning("a commit came too late, the group rebalances", error=type(error).__name__)
                 return
-            for partition, offset, text in ready.values():
-                partition.committed, partition.metadata = offset, text
+            for partition, stands in ready.values():
+                partition.committed = stands
 
-    def committed(self, tp: TopicPartition) -> int:
-        """The offset that a successor would begin at; -1 for a partition that is not ours."""
-        return self._open[tp].committed if tp in self._open else -1
-
-    def metadata(self, tp: TopicPartition) -> str:
-        """What is committed with `committed`; empty for a partition that is not ours."""
-        return self._open[tp].metadata if tp in self._open else ""
+    def committed(self, tp: TopicPartition) -> Committed:
+        """Where a successor would begin; NOTHING for a partition that is not ours."""
+        return self._open[tp].committed if tp in self._open else NOTHING
 
     def held(self, tp: TopicPartition) -> int:
         """How many records are taken and not ready to commit: not done, or behind one that is not."""
-        return len(self._open[tp].held) if tp in self._open else 0
+        return self._open[tp].held if tp in self._open else 0
 
     def fenced(self) -> bool:
         """True when another process may own our partitions before a call that starts now would end: nothing may be sent.
@@ -245,6 +267,51 @@ class BatchConsumer:
             except KafkaError as error:
                 self._fail(error)
 
+    async def _read_again(self) -> None:
+        """What tenants that are apart have room for is taken, one tenant of a partition after another."""
+        try:
+            while not self._to_read():
+                await asyncio.sleep(LOOK_S)
+            reader = AIOKafkaConsumer(**self._plain)
+            try:
+                await reader.start()
+                while True:
+                    await self._read_again_by(reader)
+            finally:
+                await reader.stop()
+        except Exception as error:  # noqa: BLE001  whatever it is, `take` raises it
+            self._fail(error)
+
+    def _to_read(self) -> dict[TopicPartition, dict[str, tuple[int, int]]]:
+        found = {tp: partition.to_read(self._most(tp)) for tp, partition in self._open.items()}
+        return {tp: tenants for tp, tenants in found.items() if tenants}
+
+    async def _read_again_by(self, reader: AIOKafkaConsumer) -> None:
+        """One turn of all."""
+        found = self._to_read()
+        if not found:
+            await asyncio.sleep(LOOK_S)
+            return
+        if not found.keys() <= reader.assignment():
+            reader.assign(list(found))
+            self._read_at: dict[TopicPartition, int] = {}
+        for tp, tenants in found.items():
+            partition = self._open.get(tp)
+            for tenant, (offset, room) in tenants.items():
+                if self._read_at.get(tp) != offset:
+                    reader.seek(tp, offset)
+                    self._read_at[tp] = offset
+                records = (await reader.getmany(tp, timeout_ms=100, max_records=room)).get(tp, [])
+                if records:
+                    self._read_at[tp] = records[-1].offset + 1
+                    if records[0].offset > offset:
+                        await self._lost(tp, offset, records[0].offset)
+                if partition is None or self._open.get(tp) is not partition:  # assigned anew meanwhile
+                    return
+                if records:
+                    self._again += partition.take_apart(tenant, records)
+                    self._room.set()
+
     async def _revoke(self, revoked: frozenset[TopicPartition]) -> None:
         await _ended(self._opening)
         if revoked and self._on_revoked:
@@ -254,7 +321,11 @@ class BatchConsumer:
                 self._fail(error)
         with contextlib.suppress(KafkaError, TimeoutError):
             await self.commit()
+        self._close()
+
+    def _close(self) -> None:
         self._open.clear()
+        self._again.clear()
 
     def _assign(self, assigned: frozenset[TopicPartition]) -> None:
         self._heartbeat.joined()
@@ -269,7 +340,7 @@ class BatchConsumer:
         except Exception as error:  # noqa: BLE001  whatever it is, `take` raises it
             self._fail(error)
         else:
-            self._open = {tp: _Partition(bound) for tp, bound in bounds.items()}
+            self._open = {tp: Positions(bound.committed, run_bounded=tp.topic in self._background) for tp, bound in bounds.items()}
             self._room.set()
 
     async def _bounds(self, assigned: frozenset[TopicPartition]) -> dict[TopicPartition, Bounds]:
@@ -284,16 +355,15 @@ class BatchConsumer:
                 await asyncio.sleep(RETRY_S)
             else:
                 break
-        bounds = {
-            tp: Bounds(committed[tp].offset, end[tp], committed[tp].metadata) if tp in committed else Bounds(begin[tp], end[tp])
-            for tp in assigned
-        }
-        for tp, bound in bounds.items():
-            if bound.committed < begin[tp]:  # there may be nothing left that shows the gap
-                await self._lost(tp, bound.committed, begin[tp])
-                bounds[tp] = bound._replace(committed=begin[tp])
-            elif bound.committed > bound.end:  # the broker lost its log's end, or the topic was made anew: aiokafka begins at the start
-                log.error("less is there than was done", topic=tp.topic, partition=tp.partition, committed=bound.committed, end=bound.end)
+        bounds: dict[TopicPartition, Bounds] = {}
+        for tp in assigned:
+            stands = committed_of(committed[tp].offset, committed[tp].metadata) if tp in committed else Committed(begin[tp])
+            if stands.first < begin[tp]:  # there may be nothing left that shows the gap
+                await self._lost(tp, stands.first, begin[tp])
+                stands = stands.not_before(begin[tp])
+            elif stands.offset > end[tp]:  # the broker lost its log's end, or the topic was made anew: aiokafka begins at the start
+                log.error("less is there than was done", topic=tp.topic, partition=tp.partition, committed=stands.offset, end=end[tp])
+            bounds[tp] = Bounds(stands, end[tp])
         return bounds
 
     def _fail(self, error: Exception) -> None:
@@ -309,34 +379,8 @@ async def started(client: BatchConsumer | AIOKafkaProducer) -> None:
         raise Unavailable(f"Kafka cannot be reached ({type(error).__name__}); is it up?") from error
 
 
+NOTHING = Committed(-1)
 _NONE = TopicPartition("", -1)  # no records of it are ever there
-
-
-class _Partition:
-    """What is taken of one partition in this assignment and cannot be committed yet."""
-
-    def __init__(self, bounds: Bounds) -> None:
-        self.committed, self.metadata = bounds.committed, bounds.metadata
-        self.next = bounds.committed  # the offset after the last record taken
-        self.held: OrderedDict[int, ConsumerRecord | None] = OrderedDict()  # by offset, from the first that is not done; None: done
-        self.under_way = 0  # of these, not done
-
-    @property
-    def position(self) -> int:
-        """The offset up to which all is done."""
-        return next(iter(self.held)) if self.held else self.next
-
-    def take(self, records: list[ConsumerRecord]) -> None:
-        for record in records:
-            self.held[record.offset] = record
-        self.under_way += len(records)
-        self.next = records[-1].offset + 1
-
-    def finish(self, record: ConsumerRecord) -> None:
-        self.held[record.offset] = None
-        self.under_way -= 1
-        while self.held and next(iter(self.held.values())) is None:
-            self.held.popitem(last=False)
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]

@@ -62,6 +62,7 @@ async def run(settings: Settings, slot: int, session_timeout_s: float, told: asy
             on_revoked=deliver.forget,
             on_lost=deliver.lost,
             metadata=deliver.metadata,
+            several=directory.has_several,
         )
         client = Client(consumer.call_s_max)
         stack.push_async_callback(client.close)

@@ -21,7 +21,7 @@ from streams.deliver.rules.history import History, Turns
 from streams.deliver.rules.lanes import Lanes
 from streams.deliver.rules.pending import Pending
 from streams.deliver.rules.queue import Queue
-from streams.deliver.tail import read_since, read_tail
+from streams.deliver.tail import read_done, read_since, time_of
 
 AHEAD = 1_000  # records of a partition taken beyond its commit: after a kill so many consents at most are looked up
 MARGIN_MS = 10 * 60 * 1000  # by which the clocks of resolve's workers, and two records of one batch, may differ
@@ -90,9 +90,11 @@ class HistoryWay:
         beside, options = self._beside(tp), kafka_options(self._settings)
         history, lanes = self._partitions[tp], self._lanes[beside]
         async with self._one_looks_back:
-            done = min(self._bounds[tp].committed, self._bounds[tp].end)
-            async for lane, command, _ in self._commands(read_tail(options, {tp: done})):
+            committed = self._bounds[tp].committed
+            async for lane, command, _ in self._commands(read_done(options, {tp: committed})):
                 history.is_new(lane, command.number)
+            if committed.apart and (earlier_ms := await time_of(options, tp, committed.first)) is not None:
+                first_ms = min(first_ms, earlier_ms)
             async for lane, command, _ in self._commands(read_since(options, beside, first_ms - MARGIN_MS, self._bounds[beside].end)):
                 if command.kind == "anonymize":
                     lanes.refuse_below(lane, command)

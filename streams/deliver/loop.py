@@ -29,10 +29,11 @@ from streams.deliver import metrics
 from streams.deliver.catalogs import Catalogs
 from streams.deliver.history import AHEAD, HistoryWay
 from streams.deliver.rules import consents
+from streams.deliver.rules.doubtful import Doubtful
 from streams.deliver.rules.lanes import Lanes
 from streams.deliver.rules.pending import Pending
 from streams.deliver.rules.queue import TRIES_MAX, Queue, backoff_s
-from streams.deliver.tail import read_tail
+from streams.deliver.tail import read_done
 
 log = structlog.get_logger()
 
@@ -49,7 +50,8 @@ class Deliver:
         self._decoder = Decoder(COMMANDS.messages)
         self._lanes: dict[TopicPartition, Lanes] = {}  # of the partitions of engagement.commands
         self._history = HistoryWay(settings, self._commands, self._accept, self._task)
-        self._doubtful: dict[TopicPartition, tuple[int, float]] = {}  # consents before this offset are looked up, from this time on
+        self._doubtful: dict[TopicPartition, Doubtful] = {}  # consents among these are looked up
+        self._find_from_s = 0.0
         self._queues: dict[str, Queue[Pending]] = {}  # by store
         self._paces: dict[str, Pace] = {}  # by host
         self._catalog_topic = settings.topic_prefix + CATALOG.name
@@ -67,7 +69,7 @@ class Deliver:
                 for record in await consumer.take(TAKE_S):
                     (self._catalogs.accept if record.topic == self._catalog_topic else self._accept)(record)
                 for tp, lanes in self._lanes.items():
-                    self._let_go(lanes.committed(consumer.committed(tp), consumer.metadata(tp), time.monotonic()))
+                    self._let_go(lanes.committed(consumer.committed(tp), time.monotonic()))
                 metrics.WAITING.set(sum(map(len, (*self._queues.values(), *self._history.queues.values()))))
             calling.cancel()
             writing.cancel()
@@ -81,15 +83,15 @@ class Deliver:
         self._catalogs.begin({tp.partition for tp in bounds if tp.topic == self._catalog_topic}, now_s)
         bounds = {tp: bound for tp, bound in bounds.items() if tp.topic != self._catalog_topic}
         commands = {tp: bound for tp, bound in bounds.items() if tp not in self._history}
-        assigned = {tp: Lanes(now_s, settle_s, (bound.committed, bound.metadata)) for tp, bound in commands.items()}
-        done = {tp: min(bound.committed, bound.end) for tp, bound in commands.items()}
-        async for lane, command, tp in self._commands(read_tail(kafka_options(self._settings), done)):
+        assigned = {tp: Lanes(now_s, settle_s, bound.committed) for tp, bound in commands.items()}
+        done = {tp: bound.committed for tp, bound in commands.items()}
+        async for lane, command, tp in self._commands(read_done(kafka_options(self._settings), done)):
             assigned[tp].remember(lane, command.number, border=command.kind == "anonymize")
             if command.kind == "anonymize":
                 assigned[tp].refuse_below(lane, command)
         # What an earlier life sent right before its end is applied by then, and so can be found.
-        ahead = {tp: bound.end if tp in commands else min(bound.end, bound.committed + AHEAD) for tp, bound in bounds.items()}
-        self._doubtful = {tp: (before, now_s + settle_s) for tp, before in ahead.items()}
+        self._doubtful = {tp: Doubtful(bound, None if tp in commands else AHEAD) for tp, bound in bounds.items()}
+        self._find_from_s = now_s + settle_s
         self._history.begin(bounds, assigned)
         self._lanes = assigned
 
@@ -125,9 +127,8 @@ class Deliver:
             self._start(self._undecodable(record, error))
             return
         pending = Pending(record, tp, record.offset, lane, command)
-        before, from_s = self._doubtful[tp]
-        if command.consent and record.offset < before:
-            pending.in_doubt, pending.at_s = True, from_s
+        if self._doubtful[tp].is_doubtful(record.offset, lane) and command.consent:
+            pending.in_doubt, pending.at_s = True, self._find_from_s
         going = (self._history if tp in self._history else self._lanes[tp]).add(pending)
         if going is None:
             metrics.COMMANDS.labels("repeated").inc()

@@ -1,23 +1,52 @@
 """What was written before the place where a worker begins: of its topic what is done, and what history may have to know of."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-RECORDS_MAX = 5_000  # of a partition
+from schemas.committed import Committed
+
+RECORDS_MAX = 5_000  # before a position
 
 
-async def read_tail(options: Mapping[str, Any], committed: Mapping[TopicPartition, int]) -> AsyncIterator[ConsumerRecord]:
-    """The last RECORDS_MAX records, in order, of each partition before its offset in `committed`. Raises KafkaError."""
+async def read_done(options: Mapping[str, Any], committed: Mapping[TopicPartition, Committed]) -> AsyncIterator[ConsumerRecord]:
+    """Records that are done, of each partition and of each tenant that is apart among the last RECORDS_MAX before its position.
+
+    In order within a lane, but some come twice. Raises KafkaError.
+    """
     consumer = _consumer(options)
     try:
         await consumer.start()
         begin = await consumer.beginning_offsets(list(committed))
-        async for record in _read(consumer, {tp: (max(begin[tp], end - RECORDS_MAX), end) for tp, end in committed.items()}):
-            yield record
+        ends = await consumer.end_offsets(list(committed))
+        for positions in _rounds(committed):
+            before = {tp: min(offset, ends[tp]) for tp, offset in positions.items()}
+            async for record in _read(consumer, {tp: (max(begin[tp], end - RECORDS_MAX), end) for tp, end in before.items()}):
+                if record.offset < committed[TopicPartition(record.topic, record.partition)].of(record.key):
+                    yield record
     finally:
         await consumer.stop()
+
+
+def _rounds(committed: Mapping[TopicPartition, Committed]) -> Iterator[dict[TopicPartition, int]]:
+    """The positions of all partitions, and then those of tenants that are apart, of many partitions at a time."""
+    yield {tp: stands.offset for tp, stands in committed.items()}
+    left = {tp: sorted(apart.offset for apart in stands.apart.values()) for tp, stands in committed.items()}
+    while left := {tp: offsets for tp, offsets in left.items() if offsets}:
+        yield {tp: offsets.pop() for tp, offsets in left.items()}
+
+
+async def time_of(options: Mapping[str, Any], tp: TopicPartition, offset: int) -> int | None:
+    """The timestamp (ms) of the record at this offset; None where there is none. Raises KafkaError."""
+    consumer = _consumer(options)
+    try:
+        await consumer.start()
+        async for record in _read(consumer, {tp: (offset, min(offset + 1, (await consumer.end_offsets([tp]))[tp]))}):
+            return int(record.timestamp)
+    finally:
+        await consumer.stop()
+    return None
 
 
 async def read_since(options: Mapping[str, Any], tp: TopicPartition, since_ms: int, end: int) -> AsyncIterator[ConsumerRecord]:

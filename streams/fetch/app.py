@@ -57,6 +57,7 @@ class Fetch:
             in_flight_max=IN_FLIGHT_MAX,
             on_revoked=self._forget,
             on_lost=self._lost,
+            several=self._directory.has_several,
         )
         self._page_consumer = BatchConsumer(
             **shared,

@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 
 from ops.embedded_kafka import EmbeddedKafka
+from schemas.committed import Committed
 from streams.consumer import BatchConsumer, Bounds
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -131,11 +132,11 @@ async def test_nothing_beyond_the_first_record_that_is_not_done_is_committed(kaf
             if record.offset != 3:
                 consumer.done(record)
         await consumer.commit()
-        assert (consumer.committed(tp), consumer.held(tp)) == (3, 7)
+        assert (consumer.committed(tp).offset, consumer.held(tp)) == (3, 7)
         assert await committed(kafka, f"{topic}-group", topic, 1) == [3]
         consumer.done(taken[3])
         assert consumer.held(tp) == 0
-        await until(lambda: consumer.committed(tp) == 10)  # by itself, within about a second
+        await until(lambda: consumer.committed(tp).offset == 10)  # by itself, within about a second
     assert await committed(kafka, f"{topic}-group", topic, 1) == [10]
 
 
@@ -223,6 +224,140 @@ async def test_a_backlog_of_a_background_topic_comes_last_has_a_room_of_its_own_
     assert {background} in topics, "done and committed: there is room again"
 
 
+async def send_keyed(kafka: str, topic: str, tenants: str, first: int = 0) -> None:
+    """Record n of partition 0 is of the tenant that the n-th letter names."""
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    try:
+        sent = [
+            await producer.send(topic, b"%d" % n, f"{tenant}/{n}".encode(), partition=0) for n, tenant in enumerate(tenants, start=first)
+        ]
+        await asyncio.gather(*sent)
+    finally:
+        await producer.stop()
+
+
+async def take_but(consumer: BatchConsumer, stuck: bytes, count: int) -> tuple[list[int], list[ConsumerRecord]]:
+    """So many of other tenants are taken and done, in order; besides, what came of the stuck one."""
+    done: list[int] = []
+    held: list[ConsumerRecord] = []
+    deadline = time.monotonic() + 40
+    while len(done) < count:
+        assert time.monotonic() < deadline, f"{len(done)} of {count} records"
+        for record in await consumer.take(0.1):
+            if record.key.startswith(stuck):
+                held.append(record)
+            else:
+                done.append(int(record.value))
+                consumer.done(record)
+    return done, held
+
+
+async def test_a_tenant_that_waits_stops_no_other_and_is_read_from_its_own_position_also_by_a_successor(kafka: str, prefix: str) -> None:
+    topic = f"{prefix}in"
+    await make_topic(kafka, topic, 1)
+    tp = TopicPartition(topic, 0)
+    tenants = "aaab" * 200 + "bc" * 100
+    await send_keyed(kafka, topic, tenants)
+    of_a = [n for n, tenant in enumerate(tenants) if tenant == "a"]
+    others = [n for n, tenant in enumerate(tenants) if tenant != "a"]
+    told: list[Bounds] = []
+
+    async def on_assigned(bounds: Mapping[TopicPartition, Bounds]) -> None:
+        told.append(bounds[tp])
+
+    options = {"in_flight_max": 40, "on_assigned": on_assigned}
+    async with running(consumer_of(kafka, topic, **options, several=lambda: True)) as consumer:
+        done, held = await take_but(consumer, b"a", len(others))
+        assert sorted(done) == others
+        for tenant in "bc":
+            assert (of_it := [n for n in done if tenants[n] == tenant]) == sorted(of_it)
+        assert [int(record.value) for record in held] == of_a[:20], "half of the room"
+        await until(lambda: consumer.committed(tp).offset == len(tenants))
+        for record in held[1:3]:
+            consumer.done(record)
+        assert int((await take(consumer, 1))[0].value) == of_a[20]
+    async with running(consumer_of(kafka, topic, **options, several=lambda: True)) as consumer:
+        await send_keyed(kafka, topic, "ab", first=len(tenants))
+        done, held = await take_but(consumer, b"a", 1)
+        assert told[-1].committed == Committed(len(tenants), {"a": (0, len(of_a))})
+        assert done == [len(tenants) + 1]
+        while len(held) < len(of_a) + 1:
+            for record in held[-20:]:
+                consumer.done(record)
+            held += await take(consumer, 1)
+        assert [int(record.value) for record in held] == [*of_a, len(tenants)]
+        for record in held:
+            consumer.done(record)
+        await until(lambda: consumer.committed(tp) == Committed(len(tenants) + 2))
+
+
+async def test_many_tenants_that_wait_each_with_little_stop_no_other(kafka: str, prefix: str) -> None:
+    topic = f"{prefix}in"
+    await make_topic(kafka, topic, 1)
+    await send_keyed(kafka, topic, "abcdefgh" * 4 + "z" * 50)
+    async with running(consumer_of(kafka, topic, in_flight_max=20, several=lambda: True)) as consumer:
+        came: list[bytes] = []
+        while came.count(b"z") < 50:
+            for record in await take(consumer, 1):
+                came.append(record.key[:1])
+                if came[-1] == b"z":
+                    consumer.done(record)
+
+
+async def test_a_tenant_of_a_background_topic_has_a_position_of_its_own_as_well(kafka: str, prefix: str) -> None:
+    topic, background = f"{prefix}in", f"{prefix}background"
+    await make_topic(kafka, topic, 1)
+    await make_topic(kafka, background, 1)
+    await send_keyed(kafka, background, "a" * 200 + "b" * 200)
+    options = {"background": {background: 40}, "several": lambda: True}
+    async with running(consumer_of(kafka, topic, **options)) as consumer:
+        _, held = await take_but(consumer, b"a", 200)
+        assert len(held) == 20
+        stuck, *rest = held
+        for record in rest:
+            consumer.done(record)
+        assert await consumer.take(0.5) == [], "what is done behind one that is not would come again"
+        consumer.done(stuck)
+        assert [record.offset for record in await take(consumer, 20)] == list(range(20, 40))
+
+
+async def test_what_retention_removed_of_a_tenant_that_waits_is_told(kafka: str, prefix: str) -> None:
+    topic = f"{prefix}in"
+    await make_topic(kafka, topic, 1)
+    tp = TopicPartition(topic, 0)
+    told: list[tuple[TopicPartition, int, int]] = []
+
+    async def on_lost(lost: TopicPartition, first: int, count: int) -> None:
+        told.append((lost, first, count))
+
+    await send_keyed(kafka, topic, "a" * 80 + "b" * 10)
+    options = {"in_flight_max": 40, "on_lost": on_lost, "several": lambda: True}
+    async with running(consumer_of(kafka, topic, **options)) as consumer:
+        _, held = await take_but(consumer, b"a", 10)
+        await remove(kafka, {tp: 40})
+        for record in held:
+            consumer.done(record)
+        assert [record.offset for record in await take(consumer, 20)] == list(range(40, 60))
+        assert told == [(tp, 20, 20)]
+        await consumer.commit()
+    await remove(kafka, {tp: 75})
+    async with running(consumer_of(kafka, topic, **options)) as consumer:
+        assert [record.offset for record in await take(consumer, 5)] == list(range(75, 80))
+    assert told[1:] == [(tp, 40, 35)]
+
+
+async def test_a_tenant_that_is_alone_is_never_apart(kafka: str, prefix: str) -> None:
+    topic = f"{prefix}in"
+    await make_topic(kafka, topic, 1)
+    await send_keyed(kafka, topic, "a" * 40)
+    async with running(consumer_of(kafka, topic, in_flight_max=20)) as consumer:
+        await take(consumer, 20)
+        assert await consumer.take(0.3) == []
+        await consumer.commit()
+        assert consumer.committed(TopicPartition(topic, 0)) == Committed(0)
+
+
 async def test_what_retention_removed_unread_is_told_before_anything_behind_it_is_committed(kafka: str, prefix: str) -> None:
     topic = f"{prefix}in"
     first, second = TopicPartition(topic, 0), TopicPartition(topic, 1)
@@ -244,7 +379,7 @@ async def test_what_retention_removed_unread_is_told_before_anything_behind_it_i
             consumer.done(record)
         assert sorted(told) == [(first, 5, 3), (second, 5, 15)]
         told.clear()
-        await until(lambda: consumer.committed(first) == consumer.committed(second) == 20)
+        await until(lambda: consumer.committed(first).offset == consumer.committed(second).offset == 20)
         consumer._consumer.pause(first)
         await asyncio.sleep(1)  # the fetch under way ends
         await send(kafka, topic, range(0, 8, 2), 2)
@@ -275,7 +410,7 @@ async def test_an_assignment_is_told_with_its_bounds_before_any_record_of_it_is_
             consumer.done(record)
     async with running(consumer_of(kafka, topic, on_assigned=on_assigned)) as consumer:
         assert len(await take(consumer, 6)) == 6
-    assert told == [{tp: Bounds(0, 10)}, {tp: Bounds(4, 10)}]
+    assert told == [{tp: Bounds(Committed(0), 10)}, {tp: Bounds(Committed(4), 10)}]
 
 
 async def test_metadata_is_committed_with_the_offset_and_told_to_the_successor(kafka: str, prefix: str) -> None:
@@ -293,7 +428,7 @@ async def test_metadata_is_committed_with_the_offset_and_told_to_the_successor(k
         await consumer.commit()
     async with running(consumer_of(kafka, topic, on_assigned=on_assigned)) as consumer:
         assert len(await take(consumer, 2)) == 2
-    assert told == [Bounds(0, 3), Bounds(1, 3, "lane:7")]
+    assert told == [Bounds(Committed(0), 3), Bounds(Committed(1, text="lane:7"), 3)]
 
 
 async def test_what_fails_in_a_callback_is_raised_by_take(kafka: str, prefix: str) -> None:

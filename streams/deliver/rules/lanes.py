@@ -8,8 +8,9 @@ anonymization is a border of its lane alone:
   sent    it is on its way, alone
   passed  it is done and waits to be committed, so that no kill sends it again once the lane goes on; then a pause
 
-Committed is what the partition's committed offset has passed, or, where other lanes hold that back, the lane's own, which
-is committed beside it (lane_offsets.py). There is room for so many of these; borders beyond wait for either.
+Committed is what the position of the lane's tenant has passed, the partition's or one of its own (schemas/committed.py), or, where
+other lanes hold that back, the lane's own, which is committed beside it (lane_offsets.py). There is room for so many of these;
+borders beyond wait for either.
 
 Commands of the lane that come by engagement.history (history.py) are numbered with these. One never goes once an anonymization
 of its profile is known that is numbered above it, done or not; that is sent when no other of its lane is under way.
@@ -23,6 +24,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from schemas.commands import Command
+from schemas.committed import Committed, tenant_of
 from streams.deliver.rules import lane_offsets
 from streams.deliver.rules.pending import Pending, hard_ids
 
@@ -52,20 +54,21 @@ class Lane:
 
 
 class Lanes:
-    """The lanes of one partition since it was assigned, at `start_s`, with what was `committed` then: offset and metadata."""
+    """The lanes of one partition since it was assigned, at `start_s`, with what was `committed` then."""
 
     def __init__(
         self,
         start_s: float,
         settle_s: float,
-        committed: tuple[int, str],
+        committed: Committed,
         lanes_max: int = LANES_MAX,
         ahead_max: int = lane_offsets.LANES_MAX,
     ) -> None:
         self._start_s, self._settle_s, self._lanes_max, self._ahead_max = start_s, settle_s, lanes_max, ahead_max
         self._committed = committed
-        self._ahead = lane_offsets.read(committed[1])  # by short name; committed
-        self._told = dict(self._ahead)  # to commit, and not passed by the partition yet
+        self._ahead = lane_offsets.read(committed.text)  # by short name; committed
+        self._told = dict(self._ahead)  # to commit, and not passed by the tenant's position yet
+        self._tenants: dict[str, str] = {}  # of these, by short name; unknown for those of an earlier life
         self._lanes: OrderedDict[str, Lane] = OrderedDict()  # the one used longest ago first
         self._borders: dict[str, Lane] = {}  # lanes that have one
         self._anonymized: dict[str, dict[str, int]] = {}  # by lane: hard ids with the number of their last known anonymization
@@ -134,22 +137,28 @@ class Lanes:
     def metadata(self) -> str:
         """To commit with the next offset: the lanes' own, as far as there is room.
 
-        What was in it once stays in until the partition has passed it: a commit that is on its way while an earlier one
+        What was in it once stays in until its tenant has passed it: a commit that is on its way while an earlier one
         makes a border go must not take that back.
         """
-        self._told = {short: offset for short, offset in self._told.items() if offset > self._committed[0]}
+        self._told = {short: offset for short, offset in self._told.items() if offset > self._passed(short)}
         for name, lane in self._borders.items():
             short = lane_offsets.short(name)
             if lane.offset and (short in self._told or len(self._told) < self._ahead_max):
                 self._told[short] = lane.offset
+                self._tenants[short] = tenant_of(name)
+        self._tenants = {short: tenant for short, tenant in self._tenants.items() if short in self._told}
         return lane_offsets.write(self._told)
 
-    def committed(self, offset: int, metadata: str, now_s: float) -> list[Pending]:
-        """What may go now that these are committed. A lower offset says only that the partition is not open yet, or no more."""
-        if offset < self._committed[0] or (offset, metadata) == self._committed:
+    def _passed(self, short: str) -> int:
+        tenant = self._tenants.get(short)
+        return self._committed.first if tenant is None else self._committed.of(tenant)
+
+    def committed(self, committed: Committed, now_s: float) -> list[Pending]:
+        """What may go now that this is committed. A lower offset says only that the partition is not open yet, or no more."""
+        if committed.offset < self._committed.offset or committed == self._committed:
             return []
-        self._committed = offset, metadata
-        self._ahead = lane_offsets.read(metadata)
+        self._committed = committed
+        self._ahead = lane_offsets.read(committed.text)
         going: list[Pending] = []
         for name, lane in list(self._borders.items()):
             if lane.border == "passed" and self._is_committed(name, lane.offset):
@@ -164,7 +173,7 @@ class Lanes:
 
     def _is_committed(self, name: str, offset: int) -> bool:
         """That all of this lane before `offset` is done."""
-        return self._committed[0] >= offset or (bool(self._ahead) and self._ahead.get(lane_offsets.short(name), 0) >= offset)
+        return self._committed.of(name) >= offset or (bool(self._ahead) and self._ahead.get(lane_offsets.short(name), 0) >= offset)
 
     def _advance(self, name: str, lane: Lane) -> list[Pending]:
         """The lane's border where it may go."""

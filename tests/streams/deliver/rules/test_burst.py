@@ -8,6 +8,7 @@ import msgspec
 
 from engagement.limits import Pace
 from schemas.commands import Command
+from schemas.committed import Committed
 from streams.deliver.rules.lanes import Lanes
 from streams.deliver.rules.pending import Pending
 from streams.deliver.rules.queue import Queue
@@ -24,10 +25,10 @@ class Partition:
     sent_at: dict[int, float] = field(default_factory=dict)  # by offset
 
     def run(self, until_s: float) -> None:
-        lanes, queue, pace = Lanes(-100.0, SETTLE_S, (0, "")), Queue(), Pace()
+        lanes, queue, pace = Lanes(-100.0, SETTLE_S, Committed(0)), Queue(), Pace()
         calls: list[tuple[float, int, list[Pending]]] = []
         order, now, committed_at, taken, under_way = count(), 0.0, 0.0, 0, 0
-        committed = 0, ""
+        committed = Committed(0)
         while len(self.sent_at) < len(self.arrivals):
             assert now < until_s, f"{len(self.sent_at)} of {len(self.arrivals)} after {now:.0f} s"
             while taken < len(self.arrivals) and self.arrivals[taken][0] <= now and under_way < SHARE:
@@ -36,7 +37,7 @@ class Partition:
                 for going in lanes.add(Pending(None, ("t", 0), taken, lane, command)) or []:
                     queue.put(going)
                 taken, under_way = taken + 1, under_way + 1
-            for going in lanes.committed(*committed, now):
+            for going in lanes.committed(committed, now):
                 queue.put(going)
             while calls and calls[0][0] <= now:
                 for done in heapq.heappop(calls)[2]:
@@ -47,8 +48,8 @@ class Partition:
             while queue.next_s(now) <= now and pace.start(now) == 0:
                 heapq.heappush(calls, (now + CALL_S, next(order), queue.cut(now)))
             if now - committed_at >= COMMIT_S:
-                first = next((offset for offset in range(committed[0], taken) if offset not in self.sent_at), taken)
-                committed, committed_at = (first, lanes.metadata()), now
+                first = next((offset for offset in range(committed.offset, taken) if offset not in self.sent_at), taken)
+                committed, committed_at = Committed(first, text=lanes.metadata()), now
             now += TICK_S
 
 

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from engagement.limits import COMMANDS_PER_BATCH_MAX, Pace
 from schemas.commands import Command
+from schemas.committed import Committed
 from streams.deliver.rules import lanes as rules
 from streams.deliver.rules.history import History, Turns
 from streams.deliver.rules.pending import Pending
 from streams.deliver.rules.queue import CALLS_MAX, LINGER_S, Queue
-from tests.streams.deliver.rules.test_lanes import SETTLE_S, World, lanes, pending
+from tests.streams.deliver.rules.test_lanes import LANES, SETTLE_S, World, lanes, pending
 
 NOW_S = 1000.0
 SOURCE = ("engagement.history", 0)
@@ -114,7 +115,7 @@ def test_a_call_of_history_that_ends_does_not_let_an_anonymization_pass_what_sta
     some.add(border)
     assert history.leave(old(1), 200.0) == []
     some.done(early, 201.0)
-    assert some.committed(1, "", 202.0) == [border]
+    assert some.committed(Committed(1, text=""), 202.0) == [border]
 
 
 def test_only_the_lanes_that_were_anonymized_last_are_remembered(monkeypatch) -> None:
@@ -138,7 +139,7 @@ def writes(draw: st.DrawFn) -> list[tuple[str, int, str]]:
     made: list[tuple[str, int, str]] = []
     numbers: Counter[str] = Counter()
     anonymized: set[str] = set()
-    for lane in draw(st.lists(st.sampled_from("abc"), max_size=14)):
+    for lane in draw(st.lists(st.sampled_from(LANES), max_size=14)):
         kind = draw(st.sampled_from(["history", "history", "customers/events", "anonymize"]))
         if kind == "history" and lane in anonymized:
             kind = "customers/events"
