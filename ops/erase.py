@@ -26,6 +26,7 @@ from engagement.ids import bigcommerce_id
 from ops import output
 from ops.exits import DONE, FAILED
 from schemas.commands import Command
+from schemas.committed import committed_of
 from schemas.connection import admin_client, consumer, kafka_options, partitions_of, producer, reaching_kafka
 from schemas.directory import Directory, opened_directory
 from schemas.failures import Failure, Undecodable, WrongSetting
@@ -244,8 +245,13 @@ class Trail:
             return True
         partitions = sorted({tp for tp, _ in wanted})
         offsets = await self._admin.list_consumer_group_offsets(group(self._prefix, stage), partitions=partitions)
-        passed = {(tp, offset): tp in offsets and offsets[tp].offset > offset for tp, offset in wanted}
-        for place, anonymization in (commands or {}).items():
+        committed = {tp: committed_of(found.offset, found.metadata) for tp, found in offsets.items()}
+        commands = commands or {}
+        passed = {
+            (tp, offset): tp in committed and committed[tp].of(commands[tp, offset].row if commands else None) > offset
+            for tp, offset in wanted
+        }
+        for place, anonymization in commands.items():
             anonymization.done = passed[place]
         return all(passed.values())
 

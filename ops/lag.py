@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import time
-from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -17,6 +17,7 @@ from ops import output
 from ops.backfill import Status, following
 from ops.backfill import table as table_of_backfills
 from ops.exits import DONE
+from schemas.committed import Committed
 from schemas.connection import admin_client, consumer, offsets_of, partitions_of
 from schemas.settings import Settings
 from schemas.topics import HISTORY, STAGES, group
@@ -44,6 +45,7 @@ class Lag:
     rate_out: float
     clear_in_s: float | None  # None while more comes in than goes out
     waits_for: str | None  # None when there is nothing left to do
+    apart: Mapping[str, int] = field(default_factory=dict)  # of `records` those of stores, or projects, that have a position of their own
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,12 @@ class Sample:
 
     at_s: float
     ends: dict[TopicPartition, int]
-    committed: dict[TopicPartition, int]
+    committed: dict[TopicPartition, Committed]
+
+    @property
+    def records(self) -> int:
+        """What is left to do."""
+        return sum(max(0, end - self.committed[tp].done) for tp, end in self.ends.items())
 
 
 class Gauge:
@@ -70,7 +77,7 @@ class Gauge:
             await asyncio.sleep(SAMPLE_S)
         before, now = self._before, await self.sample()
         self._before = now
-        behind = {tp: offset for tp, offset in now.committed.items() if offset < now.ends[tp]}
+        behind = {tp: stands.first for tp, stands in now.committed.items() if stands.done < now.ends[tp]}
         oldest_ms = await self._oldest(behind)
         wall_ms = time.time_ns() / 1e6
         return [
@@ -81,7 +88,7 @@ class Gauge:
 
     async def sample(self) -> Sample:
         """Raises Unavailable where a topic does not exist."""
-        prefix, committed = self._settings.topic_prefix, dict[TopicPartition, int]()
+        prefix, committed = self._settings.topic_prefix, dict[TopicPartition, Committed]()
         if not self._partitions:
             self._partitions = {s: await partitions_of(self._admin, [prefix + topic.name for topic in STAGES[s]]) for s in STAGES}
         for stage, partitions in self._partitions.items():
@@ -108,9 +115,9 @@ class Gauge:
 def lag_of(stage: str, tp: TopicPartition, before: Sample, now: Sample, age_s: float | None) -> Lag:
     """One partition's lag from two samples."""
     took_s = max(now.at_s - before.at_s, 0.001)
-    records = max(0, now.ends[tp] - now.committed[tp])
+    records = max(0, now.ends[tp] - now.committed[tp].done)
     rate_in = (now.ends[tp] - before.ends[tp]) / took_s
-    rate_out = max(0, now.committed[tp] - before.committed[tp]) / took_s
+    rate_out = max(0, now.committed[tp].done - before.committed[tp].done) / took_s
     return Lag(
         stage=stage,
         topic=tp.topic,
@@ -121,6 +128,7 @@ def lag_of(stage: str, tp: TopicPartition, before: Sample, now: Sample, age_s: f
         rate_out=round(rate_out, 1),
         clear_in_s=clear_in_s(records, rate_in, rate_out),
         waits_for=(HISTORY_WAITS_FOR if is_history(tp.topic) else WAITS_FOR[stage]) if records else None,
+        apart={tenant: apart.records for tenant, apart in now.committed[tp].apart.items() if apart.records},
     )
 
 
@@ -213,6 +221,14 @@ def tables(found: Sequence[Lag], loads: Sequence[Status] = ()) -> Group:
         parts += [Text(), output.table(("stage", "topic", "partition", *columns), rows)]
     else:
         parts += [Text(), Text("Nothing is behind.")]
+    apart: Counter[tuple[str, str]] = Counter()
+    for lag in found:
+        apart.update({(tenant, lag.stage): records for tenant, records in lag.apart.items()})
+    if apart:
+        parts += [
+            Text(),
+            output.table(("has to wait, and no other for it", "stage", "records"), [(*who, f"{n:,}") for who, n in apart.items()]),
+        ]
     if loads:
         parts += [Text(), table_of_backfills(loads)]
     return Group(*parts)  # type: ignore[arg-type]

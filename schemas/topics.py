@@ -81,8 +81,6 @@ PEOPLE = Topic(
 COMMANDS = Topic("engagement.commands", "the lane: {project}/{h} or {s}/{cart_id}", (Command,), "resolve", "deliver")
 HISTORY = Topic("engagement.history", "the lane: {project}/{h} or {s}/{cart_id}", (Command,), "resolve", "deliver")
 CATALOG = Topic("engagement.catalog", "{s}/{product_id}", (CatalogWrite,), "resolve", "deliver")
-WAITING_IDS = Topic("bigcommerce.waiting", "{s}/{resource}/{id}", (WebhookReceived, LookAt), "fetch", "fetch")
-WAITING_COMMANDS = Topic("engagement.waiting", "the lane: {project}/{h} or {s}/{cart_id}", (Command,), "deliver", "deliver")
 DEAD_LETTERS = Topic("dead-letters", "the key of what failed", (DeadLetter,), "all", "people")
 STORES = Topic("stores", "{s}, or `deployment`", (Store, Deployment), "store commands", "all", compacted=True)
 BACKFILLS = Topic(
@@ -100,8 +98,6 @@ TOPICS = (
     COMMANDS,
     HISTORY,
     CATALOG,
-    WAITING_IDS,
-    WAITING_COMMANDS,
     DEAD_LETTERS,
     STORES,
     BACKFILLS,

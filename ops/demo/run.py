@@ -199,7 +199,7 @@ async def come_to_rest(deployment: Deployment, gauge: Gauge, watch: Callable[[in
         while quiet < QUIET_LOOKS and time.monotonic() < deadline:
             sample = await gauge.sample()
             await follower.look()
-            left = len(follower.under_way()) + sum(max(0, sample.ends[tp] - offset) for tp, offset in sample.committed.items())
+            left = len(follower.under_way()) + sample.records
             pending = deployment.shop.get("/_sim/counters").json()["webhooks"]["pending"]
             quiet = quiet + 1 if left == 0 and pending == 0 else 0
             await watch(left)

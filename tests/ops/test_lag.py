@@ -10,6 +10,7 @@ from rich.console import Console
 
 from ops.lag import Lag, Sample, clear_in_s, lag_of, tables
 from ops.topics import create_topics
+from schemas.committed import Apart, Committed
 from schemas.connection import kafka_options, producer
 from schemas.settings import Settings
 from schemas.topics import COMMANDS, STAGES, WEBHOOKS, group
@@ -60,6 +61,7 @@ async def test_lag_counts_the_records_and_the_age_of_the_first_that_is_not_commi
         "rate_out": 0.0,
         "clear_in_s": 0.0,
         "waits_for": None,
+        "apart": {},
     }
 
     of_another_count = run("lag", "--json", partitions="1")
@@ -74,13 +76,13 @@ async def test_lag_counts_the_records_and_the_age_of_the_first_that_is_not_commi
 
 def test_rates_are_what_came_and_went_between_two_samples():
     tp = TopicPartition("bigcommerce.webhooks", 0)
-    before, now = Sample(10.0, {tp: 100}, {tp: 40}), Sample(12.0, {tp: 120}, {tp: 90})
+    before, now = Sample(10.0, {tp: 100}, {tp: Committed(40)}), Sample(12.0, {tp: 120}, {tp: Committed(90)})
     assert lag_of("fetch", tp, before, now, 3.21) == Lag("fetch", tp.topic, 0, 30, 3.2, 10.0, 25.0, 2.0, "BigCommerce")
 
 
 def test_history_waits_for_its_turn_and_hides_no_lag_of_live_commands():
     live, history = TopicPartition("p.engagement.commands", 0), TopicPartition("p.engagement.history", 0)
-    sample = Sample(10.0, {live: 100, history: 90_000}, {live: 97, history: 0})
+    sample = Sample(10.0, {live: 100, history: 90_000}, {live: Committed(97), history: Committed(0)})
     found = [lag_of("deliver", tp, sample, sample, 7.0) for tp in (live, history)]
     assert [lag.waits_for for lag in found] == ["Engagement", "its turn: CARTSTREAM_HISTORY_RPS"]
     console = Console(width=120, record=True, file=io.StringIO())
@@ -90,9 +92,21 @@ def test_history_waits_for_its_turn_and_hides_no_lag_of_live_commands():
     assert ["deliver,", "history", "90,000"] in [row[:3] for row in rows]
 
 
+def test_a_store_that_has_to_wait_counts_with_what_it_has_left_and_is_named():
+    tp = TopicPartition("bigcommerce.webhooks", 0)
+    before = Sample(10.0, {tp: 100}, {tp: Committed(100, {"abc123.1": Apart(4, 60)})})
+    now = Sample(12.0, {tp: 120}, {tp: Committed(110, {"abc123.1": Apart(40, 30)})})
+    lag = lag_of("fetch", tp, before, now, 7.0)
+    assert (lag.records, lag.rate_in, lag.rate_out, lag.apart) == (40, 10.0, 20.0, {"abc123.1": 30})
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(tables([lag, lag]))
+    rows = [line.split() for line in console.export_text().splitlines()]
+    assert ["abc123.1", "fetch", "60"] in rows
+
+
 def test_an_age_that_could_not_be_read_is_not_known():
     tp = TopicPartition("bigcommerce.webhooks", 0)
-    sample = Sample(10.0, {tp: 100}, {tp: 40})
+    sample = Sample(10.0, {tp: 100}, {tp: Committed(40)})
     unknown = lag_of("fetch", tp, sample, sample, None)
     assert unknown.seconds is None
     known = lag_of("fetch", tp, sample, sample, 7.0)

@@ -7,14 +7,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from typing import Any
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 from aiokafka.partitioner import DefaultPartitioner
 
 from engagement import commands
 from schemas.commands import CatalogWrite, Command
-from schemas.connection import kafka_options, producer
+from schemas.committed import Committed
+from schemas.connection import admin_client, consumer, kafka_options, offsets_of, producer, read_topic
 from schemas.dead_letters import DeadLetter
 from schemas.records import Decoder, Message, Origin, encode, headers_of
 from schemas.settings import Settings
@@ -114,7 +115,7 @@ class World:
 
     async def write(self, *writes: CatalogWrite, product: str = "7") -> None:
         """They stand on `engagement.catalog`, in this order."""
-        for sent in [await self._put(CATALOG.name, f"s.1/{product}", write) for write in writes]:
+        for sent in [await self._put(CATALOG.name, f"{write.store}/{product}", write) for write in writes]:
             await sent
         self.written += len(writes)
 
@@ -149,14 +150,20 @@ class World:
         await until(is_acknowledged, within_s, "every catalog write acknowledged")
 
     async def committed_each(self, topics: Sequence[Topic] = (COMMANDS, HISTORY)) -> list[int]:
-        name = group(self.settings.topic_prefix, "deliver")
-        consumer = AIOKafkaConsumer(**kafka_options(self.settings), group_id=name, enable_auto_commit=False)
-        await consumer.start()
-        try:
-            partitions = [TopicPartition(self.topic(topic.name), p) for topic in topics for p in range(PARTITIONS)]
-            return [await consumer.committed(tp) or 0 for tp in partitions]
-        finally:
-            await consumer.stop()
+        """Of each partition, how many records."""
+        return [stands.done for stands in await self.stands(topics)]
+
+    async def stands(self, topics: Sequence[Topic] = (COMMANDS, HISTORY)) -> list[Committed]:
+        """What deliver has committed for each partition."""
+        partitions = [TopicPartition(self.topic(topic.name), p) for topic in topics for p in range(PARTITIONS)]
+        async with admin_client(self.settings) as admin:
+            reader = consumer(self.settings)
+            await reader.start()
+            try:
+                found = await offsets_of(admin, reader, group(self.settings.topic_prefix, "deliver"), partitions)
+            finally:
+                await reader.stop()
+        return [found[tp] for tp in partitions]
 
     async def shares(self) -> bool:
         """Whether the group has shared its partitions out among two members."""
@@ -178,19 +185,8 @@ class World:
         await until(self.is_acknowledged, within_s, "every record acknowledged")
 
     async def dead_letters(self) -> list[DeadLetter]:
-        decoder, found = Decoder(DEAD_LETTERS.messages), []
-        consumer = AIOKafkaConsumer(**kafka_options(self.settings), enable_auto_commit=False)
-        await consumer.start()
-        try:
-            partitions = [TopicPartition(self.topic(DEAD_LETTERS.name), p) for p in range(PARTITIONS)]
-            consumer.assign(partitions)
-            await consumer.seek_to_beginning()
-            ends = await consumer.end_offsets(partitions)
-            while any([await consumer.position(tp) < end for tp, end in ends.items()]):
-                for records in (await consumer.getmany(timeout_ms=200)).values():
-                    found += [decoder.decode(record.value, record.headers) for record in records]
-        finally:
-            await consumer.stop()
+        decoder = Decoder(DEAD_LETTERS.messages)
+        found = [decoder.decode(record.value, record.headers) for record in await read_topic(self.settings, DEAD_LETTERS.name)]
         return [letter for letter in found if isinstance(letter, DeadLetter)]
 
     @contextlib.asynccontextmanager

@@ -18,6 +18,8 @@ from pydantic import SecretStr
 
 from bigcommerce.webhooks import parse_webhook
 from ops.topics import create_topics
+from schemas.committed import Committed
+from schemas.connection import admin_client, consumer, offsets_of, partitions_of
 from schemas.entities import Page
 from schemas.keys import page_key, webhook_key
 from schemas.records import Decoder, Message, Origin, encode, headers_of
@@ -225,17 +227,20 @@ class Stage:
             await asyncio.sleep(0.1)
 
     async def lag(self, *topics: Topic) -> int:
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.settings.kafka, group_id=group(self.settings.topic_prefix, "fetch"), enable_auto_commit=False
-        )
-        await consumer.start()
-        try:
-            names = [self.settings.topic_prefix + topic.name for topic in topics or STAGES["fetch"]]
-            partitions = [TopicPartition(name, number) for name in names for number in range(PARTITIONS)]
-            ends = await consumer.end_offsets(partitions)
-            return sum([end - (await consumer.committed(tp) or 0) for tp, end in ends.items()])
-        finally:
-            await consumer.stop()
+        return sum(end - stands.done for stands, end in (await self.stands(*topics)).values())
+
+    async def stands(self, *topics: Topic) -> dict[TopicPartition, tuple[Committed, int]]:
+        """What fetch has committed for each partition, and its end."""
+        async with admin_client(self.settings) as admin:
+            partitions = await partitions_of(admin, [self.settings.topic_prefix + topic.name for topic in topics or STAGES["fetch"]])
+            reader = consumer(self.settings)
+            await reader.start()
+            try:
+                found = await offsets_of(admin, reader, group(self.settings.topic_prefix, "fetch"), partitions)
+                ends = await reader.end_offsets(partitions)
+            finally:
+                await reader.stop()
+        return {tp: (found[tp], ends[tp]) for tp in partitions}
 
     async def _read(self, topic: Topic) -> list[ConsumerRecord]:
         consumer = AIOKafkaConsumer(bootstrap_servers=self.settings.kafka, enable_auto_commit=False)

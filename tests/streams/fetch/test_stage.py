@@ -25,6 +25,7 @@ from schemas.keys import webhook_key
 from schemas.topics import ACCOUNTS, CHECKOUTS, DEAD_LETTERS, PRODUCTS, SUBSCRIBERS, WEBHOOKS
 from schemas.webhooks import LookAt
 from simulators.process import start
+from streams.fetch.app import IN_FLIGHT_MAX
 from tests.simulators.bigcommerce.conftest import Receiver, receiver  # noqa: F401 - a fixture
 from tests.streams.fetch.stage import STORE, TOKEN, Stage
 
@@ -328,6 +329,32 @@ async def test_a_store_that_waits_makes_no_other_wait_and_loses_nothing(stage: S
     found = [message for _, message, _ in await stage.written(ACCOUNTS)]
     assert {(m.store, m.id) for m in found if m.store != STORE} == {(s, id) for s in waiting[:3] for id in ("1", "2", "3")}
     assert "a store that was removed" in stage.log
+
+
+async def test_a_store_that_waits_with_more_than_a_worker_holds_makes_no_other_wait_and_loses_nothing(stage: Stage):
+    paused = {"hash": "paused", "store_id": 2000, "access_token": "token-paused", "quota": 450}
+    (await stage.http.post("/_sim/stores", json=paused)).raise_for_status()
+    await stage.act(*({"action": "create_customer", "email": f"c{n}@example.com", "store": "paused"} for n in range(200)))
+    await stage.add_store("paused.1", "token-paused", paused=True)
+    of_each = [("store/customer/updated", {"id": id}) for id in range(1, 201)]
+    for _ in range((IN_FLIGHT_MAX + 5_000) // len(of_each)):
+        await stage.webhooks(*of_each, store="paused.1")
+    stage.start()
+    for life in range(2):
+        made = await stage.act(*({"action": "create_customer", "email": f"c{life}-{n}@example.com"} for n in range(20)))
+        ids = [customer["id"] for customer in made]
+        await stage.webhooks(*(("store/customer/created", {"id": id}) for id in ids))
+        found = await stage.wait_for(lambda messages: {str(id) for id in ids} <= {m.id for m in messages}, ACCOUNTS)  # noqa: B023
+        assert {message.store for _, message, _ in found} == {STORE}
+        async with asyncio.timeout(30):
+            while not any(stands.apart for stands, _ in (await stage.stands(WEBHOOKS)).values()):
+                await asyncio.sleep(0.2)
+        stage.kill()
+        stage.start()
+    await stage.add_store("paused.1", "token-paused")
+    await stage.wait_until_done()
+    found = [message for _, message, _ in await stage.written(ACCOUNTS)]
+    assert {m.id for m in found if m.store == "paused.1"} == {str(n) for n in range(1, 201)}
 
 
 async def test_it_ends_in_order_and_goes_on_where_it_stopped(stage: Stage):
