@@ -90,7 +90,7 @@ class Deliver:
             if command.kind == "anonymize":
                 assigned[tp].refuse_below(lane, command)
         # What an earlier life sent right before its end is applied by then, and so can be found.
-        self._doubtful = {tp: Doubtful(bound, None if tp in commands else AHEAD) for tp, bound in bounds.items()}
+        self._doubtful = {tp: Doubtful(*bound, None if tp in commands else AHEAD) for tp, bound in bounds.items()}
         self._find_from_s = now_s + settle_s
         self._history.begin(bounds, assigned)
         self._lanes = assigned

@@ -1,17 +1,18 @@
 """What an earlier life may have sent without a commit: Engagement is asked before a consent among it is sent again."""
 
-from schemas.committed import tenant_of
-from streams.consumer import Bounds
+from schemas.committed import Committed, tenant_of
 
 
 class Doubtful:
     """Of one partition since it was assigned."""
 
-    def __init__(self, bounds: Bounds, ahead_max: int | None) -> None:
-        """`ahead_max`: no more records than this are ever taken beyond a position, the partition's or a tenant's own. None: any number."""
-        committed = bounds.committed
+    def __init__(self, committed: Committed, end: int, ahead_max: int | None) -> None:
+        """`end` is the partition's then.
+
+        ahead_max: so many records at most were taken beyond a position, the partition's or a tenant's own. None: any number.
+        """
         self._committed = committed.offset
-        self._before = bounds.end if ahead_max is None else min(bounds.end, committed.offset + ahead_max)
+        self._before = end if ahead_max is None else min(end, committed.offset + ahead_max)
         self._left = {} if ahead_max is None else dict.fromkeys(committed.apart, ahead_max)
 
     def is_doubtful(self, offset: int, lane: str) -> bool:
