@@ -274,13 +274,23 @@ class BatchConsumer:
                 await asyncio.sleep(LOOK_S)
             reader = AIOKafkaConsumer(**self._plain)
             try:
-                await reader.start()
+                await self._started_at_last(reader)
                 while True:
                     await self._read_again_by(reader)
             finally:
                 await reader.stop()
         except Exception as error:  # noqa: BLE001  whatever it is, `take` raises it
             self._fail(error)
+
+    async def _started_at_last(self, reader: AIOKafkaConsumer) -> None:
+        while True:
+            try:
+                await reader.start()
+            except KafkaError as error:
+                log.warning("the broker does not answer; what was passed over is read later", error=type(error).__name__)
+                await asyncio.sleep(RETRY_S)
+            else:
+                return
 
     def _to_read(self) -> dict[TopicPartition, dict[str, tuple[int, int]]]:
         found = {tp: partition.to_read(self._most(tp)) for tp, partition in self._open.items()}
