@@ -18,6 +18,19 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
 AnyRow = TypeVar("AnyRow", bound=Row)
 
 
+class Refused(msgspec.Struct, frozen=True):
+    """The last state of an entity that a rule refused, and why; its dead letter has the state."""
+
+    seen: Seen
+    why: str
+
+
+class EntityRow(Row, frozen=True, omit_defaults=True):
+    """Base of the rows that hold entities. `refused`: by the entity's id, until a state that is not older goes through."""
+
+    refused: dict[str, Refused] = {}
+
+
 class OrderMark(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is kept of an order, for ever: an order refunded after a year must not become a second purchase."""
 
@@ -27,7 +40,7 @@ class OrderMark(msgspec.Struct, frozen=True, omit_defaults=True):
     silent: bool = False  # history that was loaded without its events: no purchase ever
 
 
-class Checkout(Row, frozen=True, omit_defaults=True):
+class Checkout(EntityRow, frozen=True, omit_defaults=True):
     """A cart and its orders, under the id that they share. No person's data: `owner` is an account's id or an e-mail's hash.
 
     `owner` is kept when the cart has ended, for its orders may be another's.
@@ -44,7 +57,7 @@ class Checkout(Row, frozen=True, omit_defaults=True):
     number: int = 0  # last of the lane's commands, while nobody is known for the cart
 
 
-class Account(Row, frozen=True, omit_defaults=True):
+class Account(EntityRow, frozen=True, omit_defaults=True):
     """A customer account, and what waits for it to become known."""
 
     seen: Seen | None = None
@@ -57,7 +70,7 @@ class Account(Row, frozen=True, omit_defaults=True):
     waiting: list[Activity] = []
 
 
-class Subscription(Row, frozen=True, omit_defaults=True):
+class Subscription(EntityRow, frozen=True, omit_defaults=True):
     """A newsletter subscriber."""
 
     seen: Seen | None = None
@@ -67,7 +80,7 @@ class Subscription(Row, frozen=True, omit_defaults=True):
     found_read_ms: int = 0
 
 
-class Product(Row, frozen=True, omit_defaults=True):
+class Product(EntityRow, frozen=True, omit_defaults=True):
     """A product: what its items in the catalogs hold."""
 
     seen: Seen | None = None
