@@ -28,9 +28,9 @@ def test_numbers_are_shown_with_separators_below_each_other(capsys: pytest.Captu
     show([Compared("customer", listed=123_456, held=121_456, calls=1234, refused=1001, missing=missing), Compared("order", listed=7)])
     out = capsys.readouterr().out
     columns, _, customers, orders, *_ = out.splitlines()
-    assert customers.split() == "customer 123,456 121,456 1,234 2,000 0 0 0 0 1,001 0".split()
+    assert customers.split() == ["customer", "123,456", "121,456", "1,234", "2,000", "0", "0", "0", "0", "1,001", "0"]
     assert [line.index(n) + len(n) for line, n in ((columns, "listed"), (customers, "123,456"), (orders, "7"))] == [18] * 3
-    assert "1970-01-01T01:00Z     2,000" in out
+    assert ["customer", "missing", "1970-01-01T01:00Z", "2,000"] in [line.split() for line in out.splitlines()]
     assert "dead-letters list" in out
 
 

@@ -133,9 +133,8 @@ def test_two_stores_share_a_project_where_both_are_added_so(run: Run, shop: Shop
     assert {store.hash: store.shared for store in by_store.values()} == {shop.hash: True, second.hash: True}
     listed = run("store", "list", "--json").json
     assert {row["store"]: row["shared_project"] for row in listed} == {f"{shop.hash}.1": True, f"{second.hash}.1": True}
-    columns, _, *lines = run("store", "list").out.splitlines()
-    place = columns.index("shared project")
-    assert [line[place:].split()[0] for line in lines] == ["yes", "yes"]
+    shown = [line.split() for line in run("store", "list").out.splitlines()]
+    assert {cells[0]: cells[-2:] for cells in shown if cells and cells[0] in by_store} == {key: ["yes", "live"] for key in by_store}
 
     refused = second.add(run)
     assert refused.code == 2
