@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
 from bigcommerce.client import Answer, HistoryApi
 from bigcommerce.customers import parse_customer
@@ -39,6 +40,7 @@ MARGIN_S = 600.0
 """What changed within it is under way: a webhook is stamped within seconds, its first retries and fetch's repeated reads take minutes."""
 GONE_CUSTOMERS_MAX = 100  # found gone for the first time; more are more likely a fault than a shop's day: the run leaves them, and asks
 TRIES_MAX = 8  # of a page; some three minutes
+BODY_BYTES_MAX = 1_000_000  # of a listed one: fetch writes no larger record, and would make a dead letter of it each day
 AT_ONCE = 1000  # records that wait for Kafka's acknowledgement
 
 
@@ -56,6 +58,7 @@ class Held(msgspec.Struct, frozen=True):
     variants: int | None = None  # the mark of a product's
     told: bool = False  # a delete webhook told of its end, which is final
     gone: bool = False  # it was found gone, and nothing is left to do about it
+    refused: Seen | None = None  # the last state, where a rule refused it: it is a dead letter
     missed_ms: int = 0  # time of the last read that missed it, 0 for none, where that is not believed before a later read misses it too
 
 
@@ -74,7 +77,8 @@ class Compared:
     calls: int = 0  # to BigCommerce
     under_way: int = 0  # differences that the margin excuses
     not_loaded: int = 0  # not here, for nobody asked for history that old, or it is still being loaded
-    unreadable: int = 0  # listed bodies that have no id or no time: fetch would not read them either
+    refused: int = 0  # dead letters of resolve as they are listed: to read them again would say the same
+    unreadable: int = 0  # listed bodies of which a field cannot be read, or that are too large for a record: fetch could do no better
     missing: dict[str, int] = field(default_factory=dict)  # id to when it was modified, ms; not here
     older: dict[str, int] = field(default_factory=dict)  # here as it was before; 0 where no time tells: a product's variants, a read's miss
     gone: dict[str, int] = field(default_factory=dict)  # not in the store any more; when is not known: 0
@@ -122,6 +126,9 @@ def compare(
     for id, shown in listed.items():
         row = held.get(id, Held(None))
         if row.told:
+            continue
+        if row.refused and row.refused.version >= shown.modified_ms:
+            found.refused += 1
             continue
         known = None if row.gone else row.seen
         if known and known.version >= shown.modified_ms:
@@ -187,6 +194,8 @@ class Reconcile:
             began_ms, after = began_ms or page.read_at_ms, page.after
             for item in page.items:
                 try:
+                    if len(item) > BODY_BYTES_MAX:
+                        raise Undecodable("too large for a record")
                     listed[id_of(item)] = _SHOWN[resource](item)
                 except Undecodable:
                     found.unreadable += 1
@@ -199,7 +208,7 @@ class Reconcile:
         from_ms = await self._follows_from_ms(resource)
         whole = not since_ms and resource != "order"
         held, first_read_ms = await read_held(self._settings, self._store, resource, None if whole else listed)
-        found.held = sum(not (row.told or row.gone) for row in held.values())
+        found.held = sum(not (row.seen is None or row.told or row.gone) for row in held.values())
         readable = {id: shown for id, shown in listed.items() if shown}
         there = {id: row for id, row in held.items() if id in readable or id not in listed}
         if from_ms is None:
@@ -261,28 +270,39 @@ _SHOWN: dict[str, Callable[[bytes], Shown]] = {
 }
 
 
-def _account(row: bytes) -> Held:
+def _account(id: str, row: bytes) -> Held:
     read = msgspec.json.decode(row, type=AccountRow)
-    missed_ms = read.found_read_ms
-    return Held(read.seen, told=bool(read.told_ms), gone=bool(missed_ms) and not read.home, missed_ms=missed_ms if read.home else 0)
+    gone, refused = bool(read.found_read_ms) and not read.home, _refused(read, id)
+    missed_ms = read.found_read_ms if read.home and not refused else 0  # a state that was refused shows that it is there
+    return Held(read.seen, told=bool(read.told_ms), gone=gone, missed_ms=missed_ms, refused=refused)
 
 
-def _subscriber(row: bytes) -> Held:
+def _subscriber(id: str, row: bytes) -> Held:
     read = msgspec.json.decode(row, type=SubscriberRow)
-    return Held(read.seen, told=bool(read.told_ms), gone=bool(read.found_read_ms) and not read.email)
+    return Held(read.seen, told=bool(read.told_ms), gone=bool(read.found_read_ms) and not read.email, refused=_refused(read, id))
 
 
-def _product_row(row: bytes) -> Held:
+def _product_row(id: str, row: bytes) -> Held:
     read = msgspec.json.decode(row, type=ProductRow)
-    return Held(read.seen, mark(read.variants), told=bool(read.told_ms), gone=bool(read.found_read_ms))
+    return Held(read.seen, mark(read.variants), bool(read.told_ms), bool(read.found_read_ms), refused=_refused(read, id))
+
+
+def _refused(row: AccountRow | SubscriberRow | ProductRow, id: str) -> Seen | None:
+    """Not what was refused before a read missed the entity: what is listed since is to be read."""
+    last = row.refused.get(id)
+    return last.seen if last and last.seen.read_at_ms > row.found_read_ms else None
 
 
 def _orders(row: bytes) -> dict[str, Held]:
-    return {id: Held(order.seen) for id, order in msgspec.json.decode(row, type=CheckoutRow).orders.items()}
+    read = msgspec.json.decode(row, type=CheckoutRow)
+    held = {id: Held(order.seen) for id, order in read.orders.items()}
+    for id, last in read.refused.items():
+        held[id] = replace(held.get(id, Held(None)), refused=last.seen)
+    return held
 
 
 _TOPICS = {"customer": ACCOUNTS, "subscriber": SUBSCRIBERS, "order": CHECKOUTS, "product": PRODUCTS}
-_ROWS: dict[str, Callable[[bytes], Held]] = {"customer": _account, "subscriber": _subscriber, "product": _product_row}
+_ROWS: dict[str, Callable[[str, bytes], Held]] = {"customer": _account, "subscriber": _subscriber, "product": _product_row}
 
 
 async def read_held(
@@ -303,7 +323,7 @@ async def read_held(
     def keep(key: str, row: bytes) -> Held | None:
         if not key.startswith(f"{store}/"):
             return None
-        held = _ROWS[resource](row)
+        held = _ROWS[resource](_id(key), row)
         return held if wanted(_id(key), held) else None
 
     def keep_orders(key: str, row: bytes) -> dict[str, Held] | None:

@@ -90,6 +90,7 @@ def row(one: Compared) -> dict[str, Any]:
         "calls": one.calls,
         "under_way": one.under_way,
         "not_loaded": one.not_loaded,
+        "refused": one.refused,
         "unreadable": one.unreadable,
         **{kind: len(ids) for kind, ids in one.differences.items()},
         "left_alone": len(one.left_alone),
@@ -99,15 +100,18 @@ def row(one: Compared) -> dict[str, Any]:
 
 def show(found: list[Compared]) -> None:
     """Two tables: the resources, and below them the hours in which what differs was changed."""
-    columns = ("resource", "listed", "held", "calls", "missing", "older", "gone", "under way", "not loaded", "unreadable")
-    rows = [
-        (one.resource, one.listed, one.held, one.calls, *map(len, one.differences.values()), one.under_way, one.not_loaded, one.unreadable)
-        for one in found
-    ]
-    hours = [(one.resource, kind, hour or "not known", count) for one in found for kind, hour, count in one.by_hour()]
+    columns = ("resource", "listed", "held", "calls", "missing", "older", "gone", "under way", "not loaded", "refused", "unreadable")
+    rows = [[_cell(cells[name.replace(" ", "_")]) for name in columns] for cells in map(row, found)]
+    hours = [(one.resource, kind, hour or "not known", _cell(count)) for one in found for kind, hour, count in one.by_hour()]
     output.show(output.table(columns, rows), Text())
     if hours:
         output.show(output.table(("resource", "kind", "hour of the change", "how many"), hours))
         output.show(Text("fetch was asked to read them again."))
     else:
         output.show(Text("Nothing differs."))
+    if any(one.refused for one in found):
+        output.show(Text("What was refused is not read again: `cartstream dead-letters list` has it."))
+
+
+def _cell(value: str | int) -> str:
+    return f"{value:,}" if isinstance(value, int) else value

@@ -15,6 +15,12 @@ from schemas.topics import Topic, group
 Kept = TypeVar("Kept")
 
 
+class Refused(msgspec.Struct, frozen=True):
+    """Of a state that a rule refused, its version."""
+
+    seen: Seen
+
+
 class AccountRow(msgspec.Struct, frozen=True):
     """Of a row of `accounts`, what a comparison with the store needs; streams/resolve/tables.py has all of it."""
 
@@ -22,6 +28,7 @@ class AccountRow(msgspec.Struct, frozen=True):
     home: str = ""
     told_ms: int = 0
     found_read_ms: int = 0
+    refused: dict[str, Refused] = {}
 
 
 class SubscriberRow(msgspec.Struct, frozen=True):
@@ -31,6 +38,7 @@ class SubscriberRow(msgspec.Struct, frozen=True):
     email: str = ""
     told_ms: int = 0
     found_read_ms: int = 0
+    refused: dict[str, Refused] = {}
 
 
 class OrderSeen(msgspec.Struct, frozen=True):
@@ -43,6 +51,7 @@ class CheckoutRow(msgspec.Struct, frozen=True):
     """The same of a row of `checkouts`."""
 
     orders: dict[str, OrderSeen] = {}
+    refused: dict[str, Refused] = {}  # of its cart, too
 
 
 class ProductRow(msgspec.Struct, frozen=True):
@@ -51,6 +60,7 @@ class ProductRow(msgspec.Struct, frozen=True):
     seen: Seen | None = None
     told_ms: int = 0
     found_read_ms: int = 0
+    refused: dict[str, Refused] = {}
     variants: dict[str, str] = {}
 
 

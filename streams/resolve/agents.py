@@ -29,7 +29,8 @@ from schemas.topics import ACCOUNTS, CHECKOUTS, DEAD_LETTERS, PEOPLE, PRODUCTS, 
 from streams.engine import Decision, Incoming, Outgoing
 from streams.resolve.rules import accounts, checkouts, products, profiles, subscribers, way
 from streams.resolve.rules.change import Change, Send, Store
-from streams.resolve.tables import Account, Checkout, Product, Profile, Row, Subscription, read_row, write_row
+from streams.resolve.rules.refused import refuse, still_refused
+from streams.resolve.tables import Account, Checkout, EntityRow, Product, Profile, Row, Subscription, read_row, write_row
 
 log = structlog.get_logger()
 NOTES = Counter("cartstream_resolve_notes", "Records that said nothing or less, by reason", ["topic", "note"])
@@ -105,20 +106,20 @@ class Agent:
         found = read_row(row, self._row)
         if record.offset <= found.offset:  # a kill came between its row and its acknowledgement
             return Decision()
-        key = record.key.decode(errors="replace")
+        key, message = record.key.decode(errors="replace"), None
         try:
             message = self._decoder.decode(record.value, record.headers)
             assert isinstance(message, EntityState | EntityGone | PersonFact)  # each topic's, and all name their store
             change = self._rule(found, key, message, self._store_of(message.store))
-            decision = self._decision(record, message, change)
+            decision = self._decision(record, found, message, change)
         except Reject as failure:
-            return Decision(send=[self._dead_letter(record, failure)])
+            return self._refused(record, found, message, failure)
         if change.note:
             NOTES.labels(self.topic.name, change.note).inc()
             log.debug("resolve.note", topic=self.topic.name, key=key, note=change.note)
         return decision
 
-    def _decision(self, record: Incoming, message: Message, change: Change[Any]) -> Decision:
+    def _decision(self, record: Incoming, found: Row, message: Message, change: Change[Any]) -> Decision:
         """Raises Reject where Kafka would not take a part of it."""
         origin = _origin(record)
         of_backfill = way.is_of_backfill(origin.cause, self._prefix) and not (isinstance(message, Activity) and message.live)
@@ -127,7 +128,10 @@ class Agent:
             topic = self._prefix + way.topic_of(send, change.row, of_backfill=of_backfill).name
             sent = self._stamped(send, record.offset, of_backfill=of_backfill)
             sends.append(Outgoing(topic, send.key.encode(), encode(sent), headers_of(sent, origin)))
-        row = None if change.row is None else write_row(replace(change.row, offset=record.offset))
+        after = change.row
+        if after is not None and isinstance(found, EntityRow) and found.refused:
+            after = replace(after, refused=still_refused(found, message))
+        row = None if after is None else write_row(replace(after, offset=record.offset))
         if len(row or b"") > RECORD_BYTES_MAX:
             raise Reject(f"its row in {self.topic.table} would become too large")
         for outgoing in sends:
@@ -146,6 +150,19 @@ class Agent:
         if self.topic is PEOPLE or send.topic is not PEOPLE or not isinstance(message, PersonFact):
             return message
         return replace(message, place=offset)
+
+    def _refused(self, record: Incoming, found: Row, message: Message | None, failure: Reject) -> Decision:
+        """A dead letter, and a row that remembers the state; nothing to tell of one that was refused before."""
+        letter = [self._dead_letter(record, failure)]
+        if not (isinstance(found, EntityRow) and isinstance(message, EntityState)):
+            return Decision(send=letter)
+        after, is_news = refuse(found, message, failure)
+        row = write_row(replace(after, offset=record.offset))
+        if len(row) > RECORD_BYTES_MAX:
+            return Decision(send=letter)
+        if not is_news:
+            NOTES.labels(self.topic.name, "refused before").inc()
+        return Decision(row, letter if is_news else [])
 
     def _dead_letter(self, record: Incoming, failure: Reject) -> Outgoing:
         store = record.key.decode(errors="replace").partition("/")[0] if self.topic is not PEOPLE else ""

@@ -18,6 +18,19 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
 AnyRow = TypeVar("AnyRow", bound=Row)
 
 
+class Refused(msgspec.Struct, frozen=True):
+    """The last state of an entity that a rule refused, and why; its dead letter has the state."""
+
+    seen: Seen
+    why: str
+
+
+class EntityRow(Row, frozen=True, omit_defaults=True):
+    """Base of the rows that hold entities. `refused`: by the entity's id, until a state that is not older goes through."""
+
+    refused: dict[str, Refused] = {}
+
+
 class OrderMark(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is kept of an order, for ever: an order refunded after a year must not become a second purchase."""
 
@@ -25,9 +38,10 @@ class OrderMark(msgspec.Struct, frozen=True, omit_defaults=True):
     status_id: int
     purchased: bool = False
     silent: bool = False  # history that was loaded without its events: no purchase ever
+    account: str | None = None  # the last one that it had, "" for none; None in rows from before this was kept: the owner's
 
 
-class Checkout(Row, frozen=True, omit_defaults=True):
+class Checkout(EntityRow, frozen=True, omit_defaults=True):
     """A cart and its orders, under the id that they share. No person's data: `owner` is an account's id or an e-mail's hash.
 
     `owner` is kept when the cart has ended, for its orders may be another's.
@@ -44,7 +58,7 @@ class Checkout(Row, frozen=True, omit_defaults=True):
     number: int = 0  # last of the lane's commands, while nobody is known for the cart
 
 
-class Account(Row, frozen=True, omit_defaults=True):
+class Account(EntityRow, frozen=True, omit_defaults=True):
     """A customer account, and what waits for it to become known."""
 
     seen: Seen | None = None
@@ -57,7 +71,7 @@ class Account(Row, frozen=True, omit_defaults=True):
     waiting: list[Activity] = []
 
 
-class Subscription(Row, frozen=True, omit_defaults=True):
+class Subscription(EntityRow, frozen=True, omit_defaults=True):
     """A newsletter subscriber."""
 
     seen: Seen | None = None
@@ -67,7 +81,7 @@ class Subscription(Row, frozen=True, omit_defaults=True):
     found_read_ms: int = 0
 
 
-class Product(Row, frozen=True, omit_defaults=True):
+class Product(EntityRow, frozen=True, omit_defaults=True):
     """A product: what its items in the catalogs hold."""
 
     seen: Seen | None = None
@@ -156,7 +170,6 @@ class Profile(Row, frozen=True, omit_defaults=True):
     moved_here: dict[str, str] = {}  # accounts that came to the e-mail of guests with a profile of their own, and their homes' keys
     erased: dict[str, int] = {}  # accounts of one who asked to be erased, and when: no state of theirs says anything any more
     erased_ms: int = 0  # the last time that who has the e-mail asked for it
-    lapsed_ms: int = 0  # the last time that a subscriber was anonymized who had consented to nothing for long
     number: int = 0  # last of the lane's commands
     live_only: bool = False  # an anonymization is among them: no later one goes by engagement.history
     # Of rows that know no holders yet:

@@ -96,6 +96,19 @@ def test_variants_that_were_read_within_the_margin_or_after_the_listing_are_unde
     assert compared_variants(["12"], row).older == {"1": 0}
 
 
+def test_what_a_rule_refused_at_that_version_is_no_difference_and_a_newer_version_is():
+    refused = Seen(OLD, OLD)
+    found = compared({"1": OLD, "2": OLD}, {"1": Held(None, refused=refused), "2": held(OLD - 5, refused=refused)})
+    assert (found.differences, found.refused) == ({"missing": {}, "older": {}, "gone": {}}, 2)
+    found = compared({"1": OLD + 1, "2": OLD + 1}, {"1": Held(None, refused=refused), "2": held(OLD - 5, refused=refused)})
+    assert (found.missing, found.older, found.refused) == ({"1": OLD + 1}, {"2": OLD + 1}, 0)
+
+
+def test_what_was_refused_and_is_not_listed_is_gone_where_the_row_knows_it_otherwise():
+    found = compared({}, {"1": Held(None, refused=Seen(OLD, OLD)), "2": held(OLD - 5, refused=Seen(OLD, OLD))})
+    assert found.gone == {"2": 0}
+
+
 def test_what_is_not_in_a_part_of_a_listing_is_not_gone():
     assert compared({}, {"1": held()}, whole=False).gone == {}
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from bigcommerce.client import BigCommerce
 from ingest import ahead
-from ingest.reconcile import Compared, CountedApi, Held, Reconcile, read_held
+from ingest.reconcile import BODY_BYTES_MAX, Compared, CountedApi, Held, Reconcile, read_held
 from ops.reconcile import Sender
 from schemas.backfills import Backfills, begun
 from schemas.connection import kafka_options, producer
@@ -18,12 +18,13 @@ from schemas.topics import ACCOUNTS, PAGES, WEBHOOKS, Topic
 from schemas.webhooks import LookAt
 from simulators.process import start
 from streams.resolve import tables
-from streams.resolve.tables import Account, Checkout, OrderMark
+from streams.resolve.tables import Account, Checkout, OrderMark, Product, Subscription
 from tests.ingest.history import History
 from tests.ingest.test_daily import HOUR_MS, hold
 from tests.streams.fetch.stage import HASH, STORE, TOKEN
 
 PAST_MS = 1_600_000_000_000
+TABLES = {"subscriber": "subscribers", "order": "checkouts", "product": "products"}
 
 
 @pytest.fixture
@@ -78,6 +79,40 @@ async def test_a_customer_that_a_read_missed_and_the_store_lists_is_read_again(h
         await hold(history, {("accounts", f"{STORE}/1"): replace(account(found_read_ms=found_read_ms), seen=seen)})
         assert len((await reconcile(history, "customer")).older) == len(looks)
         assert await asked(history) == looks
+
+
+async def test_what_a_rule_refused_is_not_asked_for_again_and_what_a_read_missed_since_is(history: History):
+    await history.people(customers=1, subscribers=1, orders=1)
+    await history.act({"action": "create_product", "fields": {"name": "Jar"}})
+    later = tables.Seen(time.time_ns() // 1_000_000 + HOUR_MS, PAST_MS)
+    refused = {"1": tables.Refused(later, "phone: too long")}
+    for row, looks in (
+        (Account(refused=refused), []),
+        (account(refused=refused), []),
+        (account(refused=refused, found_read_ms=PAST_MS - 1), []),
+        (account(refused=refused, found_read_ms=PAST_MS + 1), ["1"]),
+        (replace(account(refused=refused, found_read_ms=PAST_MS + 1), home=""), ["1"]),
+    ):
+        await hold(history, {("accounts", f"{STORE}/1"): row})
+        found = await reconcile(history, "customer")
+        assert (found.refused, len(found.missing) + len(found.older), found.under_way) == (1 - len(looks), 0, len(looks)), row
+    of_others: dict[str, tables.Row] = {
+        "subscriber": Subscription(refused=refused),
+        "order": Checkout(refused={"101": refused["1"]}),
+        "product": Product(refused=refused),
+    }
+    await hold(history, {(TABLES[resource], f"{STORE}/1"): row for resource, row in of_others.items()})
+    for resource in of_others:
+        found = await reconcile(history, resource)
+        assert (found.listed, found.refused, found.held, found.missing, found.under_way) == (1, 1, 0, {}, 0), resource
+    assert await asked(history) == []
+
+
+async def test_what_is_too_large_for_a_record_is_not_asked_for(history: History):
+    await history.act({"action": "create_product", "fields": {"name": "Jar", "description": "x" * BODY_BYTES_MAX}})
+    await hold(history, {})
+    found = await reconcile(history, "product")
+    assert (found.listed, found.unreadable, found.missing, found.not_loaded, found.under_way) == (1, 1, {}, 0, 0)
 
 
 async def test_of_orders_that_are_not_listed_nothing_is_kept_but_when_the_first_was_read(history: History):

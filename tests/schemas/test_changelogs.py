@@ -30,6 +30,7 @@ def test_each_field_that_is_read_is_resolves_own(row):
         return {name: part(of.get(name, value), value) for name, value in like.items()}
 
     assert read == part(whole, read)
+    assert set(read["refused"]) == set(row.refused)
     if isinstance(row, Checkout):
         assert set(read["orders"]) == set(row.orders)
     if isinstance(row, Product):

@@ -57,8 +57,11 @@ def apply_customer_gone(row: Account, gone: CustomerGone, store: Store) -> Chang
         return Change(row, note="deleted")
     if gone.told:
         return _delete(row, Account(told_ms=gone.at_ms), gone.id, gone.at_ms, store)
-    if row.seen is not None and row.seen.read_at_ms > gone.read_at_ms:
+    shown_ms = fence.shown_ms(row, gone.id)
+    if shown_ms > gone.read_at_ms:
         return Change(None, note="not newer")
+    if shown_ms > row.found_read_ms:  # a state that was refused left the earlier miss in the row
+        row = replace(row, found_ms=0, found_first_read_ms=0, found_read_ms=0)
     first_read_ms = row.found_first_read_ms or row.found_read_ms or gone.read_at_ms
     first = replace(
         row,

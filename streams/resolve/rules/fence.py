@@ -32,6 +32,12 @@ def compare(seen: Seen | None, state: EntityState, found_gone_ms: int = 0) -> in
     return (new > old) - (new < old)
 
 
+def shown_ms(row: Entity, id: str) -> int:
+    """Time of the last read that showed the entity, whether a rule took its state or refused it; 0 for none."""
+    refused = row.refused.get(id)
+    return max(seen.read_at_ms if seen else 0 for seen in (row.seen, refused and refused.seen))
+
+
 def seen_of(state: EntityState) -> Seen:
     return Seen(state.version, state.read_at_ms)
 

@@ -42,7 +42,7 @@ def apply_product_gone(row: Product, gone: ProductGone, store: Store) -> Change[
     """A deleted product: its item and those of its variants are removed. Told for good; found missing until a later read shows it."""
     if row.told_ms:
         return Change(row, note="deleted")
-    if not gone.told and row.seen is not None and row.seen.read_at_ms > gone.read_at_ms:
+    if not gone.told and fence.shown_ms(row, gone.id) > gone.read_at_ms:
         return Change(None, note="not newer")
     after = Product(told_ms=gone.at_ms) if gone.told else Product(seen=row.seen, found_read_ms=max(row.found_read_ms, gone.read_at_ms))
     if not row.digest:

@@ -44,7 +44,7 @@ def apply_subscriber_gone(row: Subscription, gone: SubscriberGone, store: Store)
     """A deleted subscriber: told for good; found missing until a later read shows it."""
     if row.told_ms:
         return Change(row, note="deleted")
-    if not gone.told and row.seen is not None and row.seen.read_at_ms > gone.read_at_ms:
+    if not gone.told and fence.shown_ms(row, gone.id) > gone.read_at_ms:
         return Change(None, note="not newer")
     after = Subscription(told_ms=gone.at_ms) if gone.told else replace(row, email="", found_read_ms=max(row.found_read_ms, gone.read_at_ms))
     if not row.email:
