@@ -65,10 +65,14 @@ class Status:
     run: str
 
 
-def status_of(at: BackfillProgress, now_ms: int) -> Status:
+def status_of(at: BackfillProgress, now_ms: int, before: BackfillProgress | None = None) -> Status:
+    """`before`: the resource that the same load loads before it."""
     waits_for = at.reason or None
-    if at.state == "asked" and now_ms - at.since_ms > NOBODY_S * 1000:
-        waits_for = "its turn, or `cartstream worker upkeep`, which loads: does it run?"
+    if at.state == "asked":
+        if before and before.state != "done":
+            waits_for = f"its turn, after {before.resource}s"
+        elif now_ms - max(at.since_ms, before.at_ms if before else 0) > NOBODY_S * 1000:
+            waits_for = "`cartstream worker upkeep`, which loads: does it run?"
     return Status(
         store=at.store,
         resource=at.resource,
@@ -112,7 +116,13 @@ class Follower:
 
     def statuses(self, stores: Sequence[str]) -> list[Status]:
         now_ms = time.time_ns() // 1_000_000
-        return [status_of(at, now_ms) for store in stores for at in self.backfills.progress(store)]
+        found = []
+        for store in stores:
+            before: BackfillProgress | None = None
+            for at in self.backfills.progress(store):
+                found.append(status_of(at, now_ms, before if before and before.run == at.run else None))
+                before = at
+        return found
 
     def under_way(self) -> list[Status]:
         """Of all stores, what is not done."""

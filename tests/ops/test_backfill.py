@@ -18,6 +18,7 @@ from schemas.stores import Store
 from tests.ops.conftest import COMMAND, Run, Shop
 
 DAY_MS = 24 * 60 * 60 * 1000
+LATER_MS = int(NOBODY_S * 1000) + 1
 
 
 @pytest.fixture
@@ -79,6 +80,7 @@ def test_without_upkeep_the_status_says_what_it_waits_for(run: Run, shop: Shop):
     assert [(row["topic"], row["partition"], row["clear_in_s"]) for row in of_backfills] == [
         (f"{shop.hash}.1/{name}", None, None) for name in LISTED
     ]
+    assert [row["waits_for"] for row in of_backfills][1:] == [f"its turn, after {name}s" for name in LISTED[:-1]]
     shown = run("lag").out
     assert "customer" in shown
     refused = run("backfill", shop.hash, "--only", "orders")
@@ -198,4 +200,18 @@ def test_a_status_has_a_rate_and_a_time_to_finish_while_it_loads_alone():
     assert (status_of(done(loading), 0).total, status_of(done(loading), 0).clear_in_s) == (5, 0.0)
     asked = begun(backfill_of("s.1", Wanted()), "order")
     assert status_of(asked, asked.since_ms).waits_for is None
-    assert "worker upkeep" in (status_of(asked, asked.since_ms + int(NOBODY_S * 1000) + 1).waits_for or "")
+    assert "worker upkeep" in (status_of(asked, asked.since_ms + LATER_MS).waits_for or "")
+
+
+@pytest.mark.parametrize("state", ["asked", "loading", "waiting"])
+def test_a_resource_that_stands_behind_another_waits_for_its_turn(state: str):
+    asked = backfill_of("s.1", Wanted())
+    before, behind = replace(begun(asked, "customer"), state=state), begun(asked, "subscriber")
+    assert status_of(behind, asked.asked_ms + LATER_MS, before).waits_for == "its turn, after customers"
+
+
+def test_a_resource_whose_turn_it_is_has_a_moment_to_begin():
+    asked = backfill_of("s.1", Wanted())
+    before = replace(begun(asked, "customer"), state="done", at_ms=asked.asked_ms + LATER_MS)
+    assert status_of(begun(asked, "subscriber"), before.at_ms + 1, before).waits_for is None
+    assert "worker upkeep" in (status_of(begun(asked, "subscriber"), before.at_ms + LATER_MS, before).waits_for or "")
