@@ -21,6 +21,7 @@ from bigcommerce.listings import count, list_page
 from ingest.pages import pages_of
 from schemas.backfills import Backfill, BackfillProgress, State, begun, progress_key
 from schemas.directory import Directory
+from schemas.entities import Page
 from schemas.failures import AccessLost, Reject, Retry
 from schemas.keys import page_key, store_hash
 from schemas.records import Message
@@ -94,10 +95,7 @@ class Load:
             pages = pages_of(listed, store=at.store, resource=resource, run=at.run, page=at.page)
             await self._records.put(
                 PAGES,
-                [
-                    (page_key(page.store, page.resource, page.run, page.page), replace(page, events_from_ms=asked.events_from_ms))
-                    for page in pages
-                ],
+                [(page_key(page.store, page.resource, page.run, page.page), self._as_asked(page)) for page in pages],
             )
             state: State = "loading" if listed.after else "done"
             at = replace(
@@ -109,6 +107,9 @@ class Load:
             )
             await self._write(at)
         return True
+
+    def _as_asked(self, page: Page) -> Page:
+        return replace(page, events_from_ms=self._asked.events_from_ms, rewrite=self._asked.rewrite)
 
     async def _begin(self, resource: str, at: BackfillProgress) -> BackfillProgress:
         try:

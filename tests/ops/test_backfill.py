@@ -64,6 +64,13 @@ def test_a_store_that_is_added_has_its_history_loaded_and_the_command_follows_it
     assert "campaigns" not in followed.err
     assert [found["run"] for found in followed.json if found["resource"] == "customer"] == [row["run"]]
 
+    runs = set()
+    for _ in range(2):  # it writes what is loaded already: each is a load
+        rewritten = run("backfill", shop.hash, "--only", "products", "--rewrite", "--json")
+        assert rewritten.code == 0, rewritten.err
+        runs |= {row["run"] for row in rewritten.json if row["resource"] == "product"}
+    assert len(runs) == 2
+
 
 @pytest.mark.usefixtures("topics")
 def test_without_upkeep_the_status_says_what_it_waits_for(run: Run, shop: Shop):
@@ -100,6 +107,7 @@ def test_wrong_usage_is_told_before_anything_is_asked_for(run: Run, shop: Shop):
         "--only: 'carts' is not loaded": run("backfill", "nobody", "--only", "carts"),
         "STORE: there is no store nobody": run("backfill", "nobody"),
         "STORE: is missing": run("backfill"),
+        "--rewrite: is for the catalogs": run("backfill", "nobody", "--only", "products", "--only", "orders", "--rewrite"),
         "--since: 'soon' is no date": run("backfill", "nobody", "--since", "soon"),
         "--events: 'some' is not all": shop.add(run, "--events", "some"),
     }
@@ -116,6 +124,13 @@ def test_events_say_from_when_on_orders_make_their_purchases():
     assert backfill_of("s.1", Wanted(since="1970-01-02T02:00:00+02:00")).since_ms == DAY_MS
     with pytest.raises(WrongSetting):
         backfill_of("s.1", Wanted(events="since=then"))
+
+
+def test_a_load_that_rewrites_says_so_and_only_products_are_rewritten():
+    assert backfill_of("s.1", Wanted(only=("products",), rewrite=True)).rewrite
+    assert not backfill_of("s.1", Wanted(only=("products",))).rewrite
+    with pytest.raises(WrongSetting, match="--only products"):
+        backfill_of("s.1", Wanted(rewrite=True))
 
 
 def test_a_later_load_makes_no_more_purchases_than_the_one_before_unless_it_is_told_to():

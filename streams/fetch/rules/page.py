@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from bigcommerce.listings import LISTED
 from bigcommerce.reads import id_of
-from schemas.entities import EntityState, Page
+from schemas.entities import EntityState, Page, ProductState
 from schemas.failures import Reject, Undecodable
 from streams.fetch.rules.route import is_id
 from streams.fetch.rules.state import Made, make_state, with_events_from, with_names
@@ -45,6 +45,8 @@ def read_entity(page: Page, place: int, entity: msgspec.Raw) -> Made | Unread:
         made = with_names(made, page.attribute_names, page.brand_names, page.category_paths)
     except Undecodable as error:
         return Unread(f"{page.resource}-{id}", error, _alone(page, body))
+    if page.rewrite and isinstance(made.state, ProductState):
+        made = replace(made, state=replace(made.state, rewrite=True))
     return with_events_from(made, page.events_from_ms)
 
 

@@ -49,6 +49,14 @@ def test_a_product_has_the_names_that_came_with_its_page():
     assert (made.state.brand_name, made.state.category_paths) == ("OFS", {"23": ["Kitchen", "Jars"]})
 
 
+@pytest.mark.parametrize("rewrite", [True, False])
+def test_a_product_bears_whether_its_page_rewrites(rewrite: bool):
+    [made] = read(page("product", ENTITIES["product"][0], rewrite=rewrite))
+    assert isinstance(made, Made)
+    assert isinstance(made.state, ProductState)
+    assert made.state.rewrite is rewrite
+
+
 def test_an_order_with_a_cart_has_the_carts_key():
     [made] = read(page("order", ORDER | {"cart_id": "c-1"}))
     assert isinstance(made, Made)
