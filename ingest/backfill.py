@@ -109,7 +109,9 @@ class Load:
         return True
 
     def _as_asked(self, page: Page) -> Page:
-        return replace(page, events_from_ms=self._asked.events_from_ms, rewrite=self._asked.rewrite)
+        asked = self._asked
+        asked_ms = page.read_at_ms - (_now_ms() - asked.asked_ms)  # `asked_ms` is by our clock
+        return replace(page, events_from_ms=asked.events_from_ms, rewrite=asked.rewrite, asked_ms=asked_ms)
 
     async def _begin(self, resource: str, at: BackfillProgress) -> BackfillProgress:
         try:

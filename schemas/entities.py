@@ -123,3 +123,4 @@ class Page(Message, frozen=True, kw_only=True):
     left_out: list[str] = []  # ids of entities of the page that are too large for a record
     events_from_ms: int = 0  # orders created before make no purchase (`backfill --events`)
     rewrite: bool = False  # of products: as ProductState has it
+    asked_ms: int = 0  # when the load was asked for, by BigCommerce's clock: what changed since is live; 0: nothing is
