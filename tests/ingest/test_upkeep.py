@@ -145,6 +145,17 @@ async def test_no_more_is_listed_while_a_stage_is_far_behind(history: History):
     assert (await history.until_done())["customer"].loaded == 300
 
 
+async def test_pages_that_bigcommerce_cannot_answer_in_time_are_asked_for_smaller(history: History):
+    await history.people(customers=510, subscribers=260)
+    await history.knobs(answers_in_time=200)
+    await history.ask(only=("customers", "subscribers"))
+    history.begin()
+    found = await history.until_done()
+    assert {name: at.loaded for name, at in found.items()} == {"customer": 510, "subscriber": 260}
+    assert {name: len(ids) for name, ids in (await history.ids()).items()} == {"customer": 510, "subscriber": 260}
+    assert max(len(msgspec.json.decode(page.body)) for page in await history.pages()) == 125
+
+
 async def test_what_is_asked_for_last_is_loaded(history: History):
     await history.people(customers=2000, subscribers=3)
     await history.knobs(slow=1, slow_ms=1000)
