@@ -29,6 +29,9 @@ from schemas.failures import Undecodable
 
 LISTED = ("customer", "subscriber", "order", "product")  # in the order in which a backfill loads them: accounts before what needs them
 PAGE_MAX = 250  # entities; BigCommerce's largest page. Source: docs/facts/bigcommerce.md 2.3, 2.5
+SHRINKS = (1, 2, 10, 50)
+"""How many times smaller than the largest a page may be. Each size divides those before it (250, 125, 25, 5; of products 50, 25, 5, 1), so
+that whole pages of one end where a page of the next begins."""
 
 ORDER_PASSES: tuple[dict[str, str], ...] = ({"status_id": "0"}, {}, {"is_deleted": "true"})
 """The Incomplete orders, those that are listed by default, the archived ones. An order that moves during the run moves to a later pass:
@@ -52,22 +55,26 @@ class ListedPage(msgspec.Struct, frozen=True):
     category_paths: dict[str, list[str]] = {}  # of the products' categories: id to the names from the root down to it
 
 
-async def list_page(api: StoreApi, resource: str, after: str = "", since_ms: int = 0) -> ListedPage:
+async def list_page(api: StoreApi, resource: str, after: str = "", since_ms: int = 0, shrink: int = 1) -> ListedPage:
     """The page of a resource (one of LISTED) behind the cursor `after`, "" for the first; `since_ms` leaves out what was modified before.
 
+    `shrink` (one of SHRINKS) asks for a page that is so many times smaller, for a store that cannot answer a large one in time; it may be
+    another one at each page of a listing. Only where pages have a number, they never grow again: all of a listing of subscribers, and what
+    lies behind a page without an id that can be read.
     A call a page, with a few more at the beginning and the end of a listing. A customer's `date_modified` does not move with its addresses
     and attributes: `since_ms` leaves out one of which only these changed.
     Raises AccessLost, Reject; Undecodable: the answer as a whole cannot be read, or the cursor is none.
     """
+    limit = max(1, _largest(resource) // shrink)
     match resource:
         case "customer":
-            return await _customers(api, after, since_ms)
+            return await _customers(api, after, since_ms, limit)
         case "subscriber":
-            return await _subscribers(api, after, since_ms)
+            return await _subscribers(api, after, since_ms, limit)
         case "order":
-            return await _orders(api, after, since_ms)
+            return await _orders(api, after, since_ms, limit)
         case "product":
-            return await _products(api, after, since_ms)
+            return await _products(api, after, since_ms, limit)
     raise Undecodable(f"no listing of {resource}", "resource")
 
 
@@ -94,6 +101,7 @@ _V3 = {"customer": "customers", "subscriber": "customers/subscribers", "product"
 class _Pagination(msgspec.Struct, frozen=True):
     total: int = 0
     total_pages: int = 1
+    per_page: int | None = None
 
 
 class _Cursors(msgspec.Struct, frozen=True):
@@ -118,14 +126,14 @@ class _Attributed(msgspec.Struct, frozen=True):
     attributes: list[_Attribute] = []
 
 
-async def _customers(api: StoreApi, after: str, since_ms: int) -> ListedPage:
+async def _customers(api: StoreApi, after: str, since_ms: int, limit: int) -> ListedPage:
     """By BigCommerce's own cursor, which stands behind an entity, not at a number: none moves past it when others come or go.
 
     An empty page is the last one: whether there is a next link, or how full a page is, is not documented well enough to end by. It comes
     however many customers are made meanwhile, for those are left out. The cursor is `{when it began, UNIX seconds}/{BigCommerce's cursor}`.
     Source: docs/facts/bigcommerce.md 2.3
     """
-    params = CUSTOMER_PARAMS | _since_v3(since_ms) | {"limit": str(PAGE_MAX)}
+    params = CUSTOMER_PARAMS | _since_v3(since_ms) | {"limit": str(limit)}
     began, _, cursor = after.partition("/")
     if after:
         params |= {"date_created:max": _iso(_numbers(began, 1)[0] * 1000), "after": cursor}
@@ -163,25 +171,28 @@ def _attribute_ids(customer: bytes) -> set[str]:
         return set()
 
 
-async def _subscribers(api: StoreApi, after: str, since_ms: int) -> ListedPage:
+async def _subscribers(api: StoreApi, after: str, since_ms: int, limit: int) -> ListedPage:
     """From the last page to the first: they have no cursor, and stand in order of their ids.
 
     One that is deleted moves those behind it towards the pages that are still to be read; a new one stands behind all. With `since_ms`
     one that is modified would come in between, so what is modified after the listing began is left out, and its webhook tells of it.
-    The cursor is `{page}/{when it began, UNIX seconds}`. Source: docs/facts/bigcommerce.md 2.4
+    The cursor is `{page}/{when it began, UNIX seconds}/{entities a page}`. Source: docs/facts/bigcommerce.md 2.4
     """
-    page, began_s = _numbers(after, 2) if after else (1, 0)
-    answer = await _subscriber_page(api, page, since_ms, began_s)
+    page, began_s = 1, 0
+    if after:
+        page, began_s, was = _numbers(after, 3, _largest("subscriber"))
+        page, limit = _renumbered(page, was, limit)
+    answer = await _subscriber_page(api, page, limit, since_ms, began_s)
     listed: _List = decode_answer(answer, _List)
     if not after and (pages := listed.meta.pagination.total_pages) > 1:
-        page, began_s = pages, answer.read_at_ms // 1000
-        answer = await _subscriber_page(api, page, since_ms, began_s)
+        page, began_s, limit = pages, answer.read_at_ms // 1000, listed.meta.pagination.per_page or limit
+        answer = await _subscriber_page(api, page, limit, since_ms, began_s)
         listed = decode_answer(answer, _List)
-    return ListedPage([bytes(raw) for raw in listed.data], answer.read_at_ms, f"{page - 1}/{began_s}" if page > 1 else "")
+    return ListedPage([bytes(raw) for raw in listed.data], answer.read_at_ms, f"{page - 1}/{began_s}/{limit}" if page > 1 else "")
 
 
-async def _subscriber_page(api: StoreApi, page: int, since_ms: int, until_s: int) -> Answer:
-    params = _since_v3(since_ms) | {"limit": str(PAGE_MAX), "page": str(page)}
+async def _subscriber_page(api: StoreApi, page: int, limit: int, since_ms: int, until_s: int) -> Answer:
+    params = _since_v3(since_ms) | {"limit": str(limit), "page": str(page)}
     if since_ms and until_s:
         params["date_modified:max"] = _iso(until_s * 1000)
     return await api.get("customers/subscribers/list", "/v3/customers/subscribers", params)
@@ -192,21 +203,21 @@ class _InCatalog(msgspec.Struct, frozen=True):
     categories: list[int | str] | None = None
 
 
-async def _products(api: StoreApi, after: str, since_ms: int) -> ListedPage:
+async def _products(api: StoreApi, after: str, since_ms: int, limit: int) -> ListedPage:
     """By rising id, each call behind the last id of the one before, up to the newest id at the beginning; with all variants.
 
-    The cursor is `{the last id}/{the newest id at the beginning}/{page}`: a page beyond the first only where no product of one has an id
-    that can be read. Source: docs/facts/bigcommerce.md 2.7
+    The cursor is `{the last id}/{the newest id at the beginning}/{page}/{products a page}`: a page beyond the first only where no product
+    of one has an id that can be read. Source: docs/facts/bigcommerce.md 2.7
     """
-    last_id, ceiling, page = _numbers(after, 3) if after else (0, await _newest_product(api), 1)
-    place = {"id:greater": str(last_id), "id:max": str(ceiling), "sort": "id", "direction": "asc", "page": str(page)}
-    limit = {"limit": str(min(PAGE_MAX, PRODUCTS_PER_CALL_MAX))}
-    answer = await api.get("products/list", "/v3/catalog/products", PRODUCT_PARAMS | _since_v3(since_ms) | place | limit)
+    last_id, ceiling, page, was = _numbers(after, 4, _largest("product")) if after else (0, await _newest_product(api), 1, limit)
+    page, limit = _beyond(page, was, limit)
+    place = {"id:greater": str(last_id), "id:max": str(ceiling), "sort": "id", "direction": "asc", "page": str(page), "limit": str(limit)}
+    answer = await api.get("products/list", "/v3/catalog/products", PRODUCT_PARAMS | _since_v3(since_ms) | place)
     listed: _List = decode_answer(answer, _List)
     named, unnamed = _split(listed.data)
     items = [*named.values(), *unnamed]
     last_named = _last(named)
-    following = f"{last_named}/{ceiling}/1" if last_named else f"{last_id}/{ceiling}/{page + 1}"
+    following = f"{last_named}/{ceiling}/1/{limit}" if last_named else f"{last_id}/{ceiling}/{page + 1}/{len(items)}"
     brands, paths = await _catalog_names(api, items)
     end = not items or last_named >= ceiling
     return ListedPage(items, answer.read_at_ms, "" if end else following, brand_names=brands, category_paths=paths)
@@ -258,10 +269,11 @@ class _Place(msgspec.Struct, frozen=True):
     min_id: int
     ceiling: int  # the newest id when the listing began: it ends, however many orders come meanwhile
     page: int = 1  # beyond the first only where no order of a page has an id that can be read
+    limit: int = PAGE_MAX  # orders a page, as far as `page` counts
 
     @property
     def cursor(self) -> str:
-        return "" if self.turn == len(ORDER_PASSES) else f"{self.turn}/{self.min_id}/{self.ceiling}/{self.page}"
+        return "" if self.turn == len(ORDER_PASSES) else f"{self.turn}/{self.min_id}/{self.ceiling}/{self.page}/{self.limit}"
 
     @property
     def next_pass(self) -> "_Place":
@@ -271,15 +283,16 @@ class _Place(msgspec.Struct, frozen=True):
         return self.next_pass if last_id >= self.ceiling else _Place(self.turn, last_id + 1, self.ceiling)
 
 
-async def _orders(api: StoreApi, after: str, since_ms: int) -> ListedPage:
+async def _orders(api: StoreApi, after: str, since_ms: int, limit: int) -> ListedPage:
     """By rising id, in three passes: each call begins behind the last id of the one before.
 
     Where BigCommerce does not know `is_deleted`, which no present document names, the last pass ends at its first page: nothing on it is
     archived. Source: docs/facts/bigcommerce.md 2.5
     """
-    place = _Place(*_numbers(after, 4)) if after else _Place(0, 1, await _newest_order(api))
+    place = _Place(*_numbers(after, 5, _largest("order"))) if after else _Place(0, 1, await _newest_order(api))
     while True:
-        params = {"min_id": str(place.min_id), "max_id": str(place.ceiling), "page": str(place.page), "limit": str(PAGE_MAX)}
+        page, per_page = _beyond(place.page, place.limit, limit)
+        params = {"min_id": str(place.min_id), "max_id": str(place.ceiling), "page": str(page), "limit": str(per_page)}
         answer, raws = await _order_list(api, place.turn, ORDER_PARAMS | params | _since_v2(since_ms) | {"sort": "id:asc"})
         if place.turn == ARCHIVED and not any(map(_is_archived, raws)):
             raws = []
@@ -290,7 +303,7 @@ async def _orders(api: StoreApi, after: str, since_ms: int) -> ListedPage:
             return ListedPage([], answer.read_at_ms, "")
     named, unnamed = _split(raws)
     last_id = _last(named)
-    following = place.behind(last_id) if last_id else replace(place, page=place.page + 1)
+    following = place.behind(last_id) if last_id else replace(place, page=page + 1, limit=len(raws))
     return ListedPage([*(await whole_orders(api, named)).values(), *unnamed], answer.read_at_ms, following.cursor)
 
 
@@ -331,8 +344,32 @@ def _ceiling(newest: Iterable[msgspec.Raw]) -> int:
     return max((int(id) if id.isdigit() else NO_CEILING for id in map(id_of, newest)), default=0)
 
 
-def _numbers(cursor: str, count: int) -> list[int]:
+def _largest(resource: str) -> int:
+    return min(PAGE_MAX, PRODUCTS_PER_CALL_MAX) if resource == "product" else PAGE_MAX
+
+
+def _renumbered(page: int, was: int, limit: int) -> tuple[int, int]:
+    """The last page of what the first `page` pages of `was` entities hold, in pages of `limit`, and their size.
+
+    That stays as it was where the new pages would not end there. Nor does it grow: BigCommerce may give smaller pages than were asked for.
+    """
+    limit = min(was, limit)
+    return (page, was) if page * was % limit else (page * was // limit, limit)
+
+
+def _beyond(page: int, was: int, limit: int) -> tuple[int, int]:
+    """Page number `page` of pages of `was` entities, in pages of `limit`, as `_renumbered`; the first page may be as large as it likes."""
+    if page == 1:
+        return 1, limit
+    before, limit = _renumbered(page - 1, was, limit)
+    return before + 1, limit
+
+
+def _numbers(cursor: str, count: int, last: int | None = None) -> list[int]:
+    """What stands in a cursor; `last` stands in for the last number, which earlier releases did not write."""
     parts = cursor.split("/")
+    if last is not None and len(parts) == count - 1:
+        parts.append(str(last))
     if len(parts) != count or not all(part.isascii() and part.isdigit() for part in parts):
         raise Undecodable("no cursor of this listing", "after")
     return [int(part) for part in parts]

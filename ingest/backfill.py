@@ -17,11 +17,12 @@ import structlog
 from msgspec.structs import replace
 
 from bigcommerce.client import BigCommerce, HistoryApi
-from bigcommerce.listings import count, list_page
+from bigcommerce.listings import SHRINKS, count, list_page
 from ingest.pages import pages_of
 from schemas.backfills import Backfill, BackfillProgress, State, begun, progress_key
 from schemas.directory import Directory
-from schemas.failures import AccessLost, Reject, Retry
+from schemas.entities import Page
+from schemas.failures import AccessLost, Reject, Retry, Unavailable
 from schemas.keys import page_key, store_hash
 from schemas.records import Message
 from schemas.topics import BACKFILLS, PAGES, Topic
@@ -31,6 +32,8 @@ log = structlog.get_logger()
 RETRY_S_MIN, RETRY_S_MAX = 1.0, 60.0
 LOOK_S = 1.0  # at what was waited for
 RATE_OVER_S = 60.0
+SHRINK_AFTER = 2  # answers in a row that did not come, or were a 5xx
+GROW_AFTER = 10  # pages; twice as many after each time that they had to shrink, for a try that fails takes half a minute
 
 
 class Records(Protocol):
@@ -72,7 +75,7 @@ class Load:
 
     async def _load(self, resource: str, at: BackfillProgress) -> bool:
         """Whether it was loaded to its end: not where the store was removed."""
-        asked, pace, tries = self._asked, Pace(at.loaded), 0
+        asked, pace, size, tries = self._asked, Pace(at.loaded), Size(), 0
         while at.state != "done":
             store = self._directory.by_store[asked.store]
             if store.removed:
@@ -85,19 +88,18 @@ class Load:
             try:
                 if not at.began_ms:
                     at = await self._begin(resource, at)
-                listed = await list_page(self._api, resource, at.after, asked.since_ms)
+                listed = await list_page(self._api, resource, at.after, asked.since_ms, size.shrink)
             except (Retry, Reject, AccessLost) as error:
+                size.failed(error)
                 at, tries = await self._wait(at, f"page {at.page + 1}: {error}"), tries + 1
                 await asyncio.sleep(retry_in_s(error, tries))
                 continue
             tries = 0
+            size.listed()
             pages = pages_of(listed, store=at.store, resource=resource, run=at.run, page=at.page)
             await self._records.put(
                 PAGES,
-                [
-                    (page_key(page.store, page.resource, page.run, page.page), replace(page, events_from_ms=asked.events_from_ms))
-                    for page in pages
-                ],
+                [(page_key(page.store, page.resource, page.run, page.page), self._as_asked(page)) for page in pages],
             )
             state: State = "loading" if listed.after else "done"
             at = replace(
@@ -109,6 +111,11 @@ class Load:
             )
             await self._write(at)
         return True
+
+    def _as_asked(self, page: Page) -> Page:
+        asked = self._asked
+        asked_ms = page.read_at_ms - (_now_ms() - asked.asked_ms)  # `asked_ms` is by our clock
+        return replace(page, events_from_ms=asked.events_from_ms, rewrite=asked.rewrite, asked_ms=asked_ms)
 
     async def _begin(self, resource: str, at: BackfillProgress) -> BackfillProgress:
         try:
@@ -133,6 +140,34 @@ class Load:
     async def _write(self, at: BackfillProgress) -> None:
         message = replace(at, at_ms=_now_ms())
         await self._records.put(BACKFILLS, [(progress_key(at.store, at.resource), message)], self._partition)
+
+
+class Size:
+    """How many times smaller than the largest the pages are that are asked for: a store that cannot answer one in time never will.
+
+    So it shrinks after SHRINK_AFTER failures in a row, one step of SHRINKS at a time, and grows back when many pages came.
+    """
+
+    def __init__(self) -> None:
+        self._step, self._failed, self._listed, self._grow_after = 0, 0, 0, GROW_AFTER
+
+    @property
+    def shrink(self) -> int:
+        return SHRINKS[self._step]
+
+    def failed(self, error: Exception) -> None:
+        """A page could not be listed; what another size would not mend, as a spent quota, changes nothing."""
+        if not isinstance(error, Unavailable):
+            return
+        self._failed, self._listed = self._failed + 1, 0
+        if self._failed >= SHRINK_AFTER and self._step + 1 < len(SHRINKS):
+            self._step, self._failed, self._grow_after = self._step + 1, 0, self._grow_after * 2
+            log.warning("smaller pages are asked for", times=self.shrink, error=str(error))
+
+    def listed(self) -> None:
+        self._failed, self._listed = 0, self._listed + 1
+        if self._step and self._listed >= self._grow_after:
+            self._step, self._listed = self._step - 1, 0
 
 
 class Pace:

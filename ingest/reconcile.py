@@ -23,7 +23,7 @@ from bigcommerce.products import parse_product
 from bigcommerce.reads import id_of
 from bigcommerce.subscribers import parse_subscriber
 from ingest.ahead import pages_passed
-from ingest.backfill import Records, retry_in_s
+from ingest.backfill import Records, Size, retry_in_s
 from schemas.backfills import Backfills
 from schemas.changelogs import AccountRow, CheckoutRow, ProductRow, SubscriberRow, read_rows
 from schemas.entities import Seen
@@ -188,9 +188,9 @@ class Reconcile:
         BigCommerce deletes none for good. Raises AccessLost, Reject, QuotaSpent, Unavailable.
         """
         found, listed = Compared(resource), dict[str, Shown | None]()
-        calls, began_ms, after = self._api.calls, 0, ""
+        calls, began_ms, after, size = self._api.calls, 0, "", Size()
         while True:
-            page = await self._page(resource, after, since_ms)
+            page = await self._page(resource, after, since_ms, size)
             began_ms, after = began_ms or page.read_at_ms, page.after
             for item in page.items:
                 try:
@@ -229,17 +229,21 @@ class Reconcile:
             return from_ms
         return before_ms
 
-    async def _page(self, resource: str, after: str, since_ms: int) -> ListedPage:
+    async def _page(self, resource: str, after: str, since_ms: int, size: Size) -> ListedPage:
         """What may work later is tried TRIES_MAX times, with waits that grow."""
         tries = 1
         while True:
             try:
-                return await list_page(self._api, resource, after, since_ms)
+                page = await list_page(self._api, resource, after, since_ms, size.shrink)
             except Retry as error:
+                size.failed(error)
                 if tries == TRIES_MAX:
                     raise
                 await asyncio.sleep(retry_in_s(error, tries))
                 tries += 1
+            else:
+                size.listed()
+                return page
 
     async def _ask(self, found: Compared, at_ms: int) -> None:
         """All in-sync replicas have what fetch is asked."""

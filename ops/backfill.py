@@ -47,6 +47,7 @@ class Wanted:
     since: str = ""
     events: str = ""
     restart: bool = False
+    rewrite: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,14 @@ class Status:
     run: str
 
 
-def status_of(at: BackfillProgress, now_ms: int) -> Status:
+def status_of(at: BackfillProgress, now_ms: int, before: BackfillProgress | None = None) -> Status:
+    """`before`: the resource that the same load loads before it."""
     waits_for = at.reason or None
-    if at.state == "asked" and now_ms - at.since_ms > NOBODY_S * 1000:
-        waits_for = "its turn, or `cartstream worker upkeep`, which loads: does it run?"
+    if at.state == "asked":
+        if before and before.state != "done":
+            waits_for = f"its turn, after {before.resource}s"
+        elif now_ms - max(at.since_ms, before.at_ms if before else 0) > NOBODY_S * 1000:
+            waits_for = "`cartstream worker upkeep`, which loads: does it run?"
     return Status(
         store=at.store,
         resource=at.resource,
@@ -112,7 +117,13 @@ class Follower:
 
     def statuses(self, stores: Sequence[str]) -> list[Status]:
         now_ms = time.time_ns() // 1_000_000
-        return [status_of(at, now_ms) for store in stores for at in self.backfills.progress(store)]
+        found = []
+        for store in stores:
+            before: BackfillProgress | None = None
+            for at in self.backfills.progress(store):
+                found.append(status_of(at, now_ms, before if before and before.run == at.run else None))
+                before = at
+        return found
 
     def under_way(self) -> list[Status]:
         """Of all stores, what is not done."""
@@ -164,12 +175,15 @@ def backfill_of(store: str, wanted: Wanted, events_before_ms: int = 0) -> Backfi
     now_ms = int(now.timestamp() * 1000)
     if unknown := [name for name in wanted.only if name not in PLURALS]:
         raise WrongSetting(f"--only: {unknown[0]!r} is not loaded; it is one of {', '.join(PLURALS)}")
+    if wanted.rewrite and wanted.only != ("products",):
+        raise WrongSetting("--rewrite: is for the catalogs; it goes with --only products and nothing else")
     return Backfill(
         store=store,
         run=now.strftime("%Y%m%dT%H%M%S%f")[:-3],
         resources=[resource for name, resource in PLURALS.items() if not wanted.only or name in wanted.only],
         since_ms=_date_ms("--since", wanted.since) if wanted.since else 0,
         events_from_ms=events_from_ms(wanted.events, events_before_ms, now_ms),
+        rewrite=wanted.rewrite,
         asked_ms=now_ms,
     )
 
@@ -245,7 +259,7 @@ async def _load(settings: Settings, store_hash: str, wanted: Wanted, as_json: bo
         other = wanted != Wanted() and (before is None or _differs(before, backfill, wanted, store.events_from_ms))
         if before and other and not done and not wanted.restart:
             raise WrongSetting(f"a load of {store_hash} with other options is under way; --restart begins anew with these")
-        if before is None or other or wanted.restart:
+        if before is None or other or wanted.restart or (wanted.rewrite and done):
             _warn(store, backfill, wanted.events)
             await ask(settings, backfill, store)
         else:
@@ -264,13 +278,14 @@ def _said(asked: Backfill) -> str:
     """What a load was asked for, in words."""
     names = [name for name, resource in PLURALS.items() if resource in asked.resources]
     since = f", modified since {datetime.fromtimestamp(asked.since_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC" if asked.since_ms else ""
-    return f"The store's history ({', '.join(names)}{since})"
+    return f"The store's history ({', '.join(names)}{since}{', written anew' if asked.rewrite else ''})"
 
 
 def _differs(before: Backfill, backfill: Backfill, wanted: Wanted, events_before_ms: int) -> bool:
     """Whether something else is asked for than before; `--events none` of another moment is the same."""
     events = 0 if wanted.events == "none" and events_before_ms else events_before_ms - backfill.events_from_ms
-    return bool(events) or (before.resources, before.since_ms) != (backfill.resources, backfill.since_ms)
+    asked, wants = ((each.resources, each.since_ms, each.rewrite) for each in (before, backfill))
+    return bool(events) or asked != wants
 
 
 async def _follow(follower: Follower, backfill: Backfill) -> None:

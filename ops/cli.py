@@ -144,6 +144,10 @@ def backfill(
     since: Annotated[str, typer.Option(metavar="DATE", help="Load only what was modified from then on (UTC).")] = "",
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew, whatever was loaded before.")] = False,
     events: Annotated[str, EVENTS] = "",
+    rewrite: Annotated[
+        bool,
+        typer.Option("--rewrite", help="With --only products: write all their catalog items, also what has not changed since it was sent."),
+    ] = False,
     status: Annotated[bool, typer.Option("--status", help="Show how far it is, and what it waits for.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -151,7 +155,7 @@ def backfill(
     from ops import environment
     from ops.backfill import Wanted, main
 
-    _end(main(environment.load(), store, Wanted(tuple(only or ()), since, events, restart), status=status, as_json=as_json))
+    _end(main(environment.load(), store, Wanted(tuple(only or ()), since, events, restart, rewrite), status=status, as_json=as_json))
 
 
 @app.command()

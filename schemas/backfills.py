@@ -21,6 +21,7 @@ class Backfill(Message, frozen=True, kw_only=True):
     resources: list[str]  # in the order in which they are loaded
     since_ms: int = 0  # only what was modified from then on
     events_from_ms: int = 0  # orders created before make no purchase; the store's when it was asked for
+    rewrite: bool = False  # of products: items of the catalogs are written that have not changed, too
     asked_ms: int
 
 

@@ -93,6 +93,7 @@ class ProductState(EntityState, frozen=True, kw_only=True):
     name: ClassVar[str] = "product-state"
     brand_name: str | None = None  # None where it has no brand, or one that the store does not list
     category_paths: dict[str, list[str]] = {}  # category id to the names from the root down to it; without those that are not listed
+    rewrite: bool = False  # its items are written though they have not changed (`backfill --rewrite`)
 
 
 class ProductGone(EntityGone, frozen=True, kw_only=True):
@@ -121,3 +122,5 @@ class Page(Message, frozen=True, kw_only=True):
     category_paths: dict[str, list[str]] = {}  # of products: as ProductState has them
     left_out: list[str] = []  # ids of entities of the page that are too large for a record
     events_from_ms: int = 0  # orders created before make no purchase (`backfill --events`)
+    rewrite: bool = False  # of products: as ProductState has it
+    asked_ms: int = 0  # when the load was asked for, by BigCommerce's clock: what changed since is live; 0: nothing is

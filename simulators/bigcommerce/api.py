@@ -142,6 +142,9 @@ class Platform:
             raise ApiError(self.random.choice((500, 502, 503, 504)), "Server error")
         ids = {name: value for name, value in request.path_params.items() if name != "store_hash"}
         call = Call(shop, self.hooks[shop.store.hash], ids, dict(request.query_params), await request.body(), self)
+        if 0 < self.knobs.answers_in_time < (call.integer("limit") or 0):
+            self.faults[f"{label} answers_in_time"] += 1
+            raise ApiError(504, "Gateway time-out")
         return handler(call)
 
 

@@ -52,6 +52,8 @@ class Knobs(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     hang: Chance = 0
     hang_ms: Amount = 15_000
     """The work is done, and its answer comes when nobody waits for it any more."""
+    answers_in_time: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """A list that is asked for with a larger `limit` takes too long for the gateway: 504. 0: none does."""
     drop_connection: Chance = 0
     """The work is done, then the connection breaks in the middle of the answer."""
     throttle: Chance = 0

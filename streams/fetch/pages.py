@@ -20,7 +20,7 @@ from schemas.records import Decoder, Origin, encode, origin_of
 from schemas.topics import PAGES
 from streams.consumer import BatchConsumer
 from streams.fetch import metrics
-from streams.fetch.rules.page import Unread, entities_of, left_out, read_entity, unread
+from streams.fetch.rules.page import LIVE_MAX, Unread, entities_of, is_live, left_out, read_entity, unread
 from streams.fetch.rules.state import Made
 from streams.fetch.writer import Writer
 
@@ -80,19 +80,27 @@ class Pages:
             return
         # Pages of an earlier load may still come when `--events none` was said: its purchases are not wanted any more.
         page = msgspec.structs.replace(page, events_from_ms=max(page.events_from_ms, known.events_from_ms if known else 0))
-        sent = []
+        sent, live_left = [], LIVE_MAX
         async with self._turn:
             for place, entity in enumerate(entities):
-                sent.append(await self._send(record, origin, page, read_entity(page, place, entity)))
+                what = read_entity(page, place, entity)
+                live = live_left > 0 and isinstance(what, Made) and is_live(page, what)
+                live_left -= live
+                sent.append(await self._send(record, origin, page, what, live=live))
                 await asyncio.sleep(0)
             sent += [await self._send(record, origin, page, what) for what in left_out(page)]
         await asyncio.gather(*sent)
         self._done(record, resource, "read")
 
-    async def _send(self, record: ConsumerRecord, origin: Origin, page: Page, what: Made | Unread) -> asyncio.Future[Any]:
+    async def _send(
+        self, record: ConsumerRecord, origin: Origin, page: Page, what: Made | Unread, *, live: bool = False
+    ) -> asyncio.Future[Any]:
+        """`live`: the state is its own cause, for whatever has a page for its cause is history."""
         if isinstance(what, Made):
             try:
-                sent = await self._writer.put(what.topic, what.key, what.state, origin)
+                sent = await self._writer.put(
+                    what.topic, what.key, what.state, msgspec.structs.replace(origin, cause="") if live else origin
+                )
             except Reject as error:
                 what = unread(page, what.state, error)
             else:

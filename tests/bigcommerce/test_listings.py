@@ -1,6 +1,7 @@
 """Listings against the BigCommerce simulator, while its shop changes."""
 
 import gc
+import itertools
 import math
 import time
 import weakref
@@ -143,6 +144,82 @@ async def test_none_that_stays_is_missed_while_others_are_deleted_and_made(shop:
         page = await list_page(api, resource, page.after)
         found += ids_of([page])
     assert set(ids) - set(going) <= set(found)
+
+
+@pytest.mark.parametrize("resource", LISTED)
+async def test_pages_that_shrink_and_grow_in_between_list_all_that_stay_and_none_twice(
+    shop: Shop, api: StoreApi, resource: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("bigcommerce.listings.PAGE_MAX", 50)
+    ids = await make(shop, resource, range(230))
+    going = ids[10:20]
+    page = await list_page(api, resource)
+    found, sizes = ids_of([page]), [len(page.items)]
+    for shrink in itertools.cycle([2, 10, 50, 50, 10, 10, 2, 1, 1]):
+        if not page.after:
+            break
+        if len(sizes) == 2:
+            await shop.act(*({"action": "archive_order" if resource == "order" else f"delete_{resource}", "id": int(id)} for id in going))
+        page = await list_page(api, resource, page.after, shrink=shrink)
+        found += ids_of([page])
+        sizes.append(len(page.items))
+    assert set(ids) - set(going) <= set(found)
+    again = len(found) - len(set(found))
+    assert again <= (len(going) if resource in ("subscriber", "order") else 0)
+    assert {25, 5, 1} <= set(sizes)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("resource", ["order", "product"])
+async def test_pages_of_another_size_behind_one_without_an_id_that_can_be_read_miss_none(shop: Shop, api: StoreApi, resource: str):
+    ids = await make(shop, resource, range(20))
+    for id in ids[:7]:
+        await shop.raw(resource, id, b'{"id": {}}')
+    page = await list_page(api, resource)
+    items = list(page.items)
+    for shrink in itertools.cycle([1, 10, 1]):
+        if not page.after:
+            break
+        page = await list_page(api, resource, page.after, shrink=shrink)
+        items += page.items
+    assert sum(orjson.loads(item)["id"] == {} for item in items) == 7
+    assert {str(orjson.loads(item)["id"]) for item in items} == {"{}", *ids[7:]}
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("resource", ["subscriber", "order", "product"])
+async def test_a_listing_goes_on_where_an_earlier_release_stopped(shop: Shop, api: StoreApi, resource: str):
+    """Its cursors did not say how large the pages are: as large as can be."""
+    ids = await make(shop, resource, range(8))
+    page = await list_page(api, resource)
+    found = ids_of([page])
+    while page.after:
+        page = await list_page(api, resource, page.after.rpartition("/")[0])
+        found += ids_of([page])
+    assert sorted(found, key=int) == ids
+
+
+@pytest.mark.usefixtures("small")
+async def test_where_bigcommerce_gives_smaller_pages_than_were_asked_for_smaller_ones_still_miss_none():
+    asked: list[int] = []
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        """Two a page at most."""
+        page, limit = (int(request.url.params[name]) for name in ("page", "limit"))
+        asked.append(limit)
+        limit = min(2, limit)
+        rows = [{"id": n} for n in range(1, 8)][(page - 1) * limit : page * limit]
+        return httpx.Response(200, json={"data": rows, "meta": {"pagination": {"total_pages": math.ceil(7 / limit), "per_page": limit}}})
+
+    async with BigCommerce("http://bigcommerce", httpx.MockTransport(answer)) as bigcommerce:
+        api = StoreApi(bigcommerce, "abc123", lambda: "token")
+        page = await list_page(api, "subscriber")
+        found = ids_of([page])
+        for shrink in (1, 10, 1, 1, 1, 1, 1):
+            if page.after:
+                page = await list_page(api, "subscriber", page.after, shrink=shrink)
+                found += ids_of([page])
+    assert sorted(found) == [str(n) for n in range(1, 8)]
 
 
 @pytest.mark.usefixtures("small")

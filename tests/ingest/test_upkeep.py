@@ -9,12 +9,17 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
+from ops.backfill import Wanted, ask, backfill_of
 from schemas.entities import Page
 from schemas.topics import PAGES
 from simulators.process import start
 from tests.ingest.history import LISTS, History
 from tests.streams.fetch.stage import HASH, STORE, TOKEN
+
+HOUR_MS = 60 * 60 * 1000
+DAY_MS = 24 * HOUR_MS
 
 
 @pytest.fixture
@@ -36,6 +41,19 @@ async def test_all_that_the_store_holds_is_loaded_in_its_order_at_few_calls(hist
     calls = await history.calls()
     assert sum(calls.values()) <= 5 + 2 + 8 + 3  # with a count of each, an empty page at the end, two more passes of orders
     assert history.end(0, signal.SIGTERM) == 0
+
+
+async def test_pages_say_what_was_asked_for_and_when_by_the_stores_clock(history: History):
+    await history.act({"action": "create_product", "fields": {"name": "Jar"}})
+    await history.knobs(clock_offset_ms=DAY_MS)
+    asked = backfill_of(STORE, Wanted(only=("products",), rewrite=True, events="since=1970-01-02"))
+    asked = replace(asked, asked_ms=asked.asked_ms - HOUR_MS)
+    await ask(history.settings, asked)
+    history.begin()
+    await history.until_done()
+    [page] = await history.pages()
+    assert (page.rewrite, page.events_from_ms) == (True, DAY_MS)
+    assert abs(page.asked_ms - (asked.asked_ms + DAY_MS)) < HOUR_MS / 2
 
 
 async def test_a_killed_process_goes_on_at_its_last_page(history: History):
@@ -125,6 +143,17 @@ async def test_no_more_is_listed_while_a_stage_is_far_behind(history: History):
     assert not await history.calls()
     await history.read_all(PAGES)
     assert (await history.until_done())["customer"].loaded == 300
+
+
+async def test_pages_that_bigcommerce_cannot_answer_in_time_are_asked_for_smaller(history: History):
+    await history.people(customers=510, subscribers=260)
+    await history.knobs(answers_in_time=200)
+    await history.ask(only=("customers", "subscribers"))
+    history.begin()
+    found = await history.until_done()
+    assert {name: at.loaded for name, at in found.items()} == {"customer": 510, "subscriber": 260}
+    assert {name: len(ids) for name, ids in (await history.ids()).items()} == {"customer": 510, "subscriber": 260}
+    assert max(len(msgspec.json.decode(page.body)) for page in await history.pages()) == 125
 
 
 async def test_what_is_asked_for_last_is_loaded(history: History):

@@ -18,6 +18,7 @@ from schemas.stores import Store
 from tests.ops.conftest import COMMAND, Run, Shop
 
 DAY_MS = 24 * 60 * 60 * 1000
+LATER_MS = int(NOBODY_S * 1000) + 1
 
 
 @pytest.fixture
@@ -63,6 +64,13 @@ def test_a_store_that_is_added_has_its_history_loaded_and_the_command_follows_it
     assert "campaigns" not in followed.err
     assert [found["run"] for found in followed.json if found["resource"] == "customer"] == [row["run"]]
 
+    runs = set()
+    for _ in range(2):  # it writes what is loaded already: each is a load
+        rewritten = run("backfill", shop.hash, "--only", "products", "--rewrite", "--json")
+        assert rewritten.code == 0, rewritten.err
+        runs |= {row["run"] for row in rewritten.json if row["resource"] == "product"}
+    assert len(runs) == 2
+
 
 @pytest.mark.usefixtures("topics")
 def test_without_upkeep_the_status_says_what_it_waits_for(run: Run, shop: Shop):
@@ -79,6 +87,7 @@ def test_without_upkeep_the_status_says_what_it_waits_for(run: Run, shop: Shop):
     assert [(row["topic"], row["partition"], row["clear_in_s"]) for row in of_backfills] == [
         (f"{shop.hash}.1/{name}", None, None) for name in LISTED
     ]
+    assert [row["waits_for"] for row in of_backfills][1:] == [f"its turn, after {name}s" for name in LISTED[:-1]]
     shown = run("lag").out
     assert "customer" in shown
     refused = run("backfill", shop.hash, "--only", "orders")
@@ -98,6 +107,7 @@ def test_wrong_usage_is_told_before_anything_is_asked_for(run: Run, shop: Shop):
         "--only: 'carts' is not loaded": run("backfill", "nobody", "--only", "carts"),
         "STORE: there is no store nobody": run("backfill", "nobody"),
         "STORE: is missing": run("backfill"),
+        "--rewrite: is for the catalogs": run("backfill", "nobody", "--only", "products", "--only", "orders", "--rewrite"),
         "--since: 'soon' is no date": run("backfill", "nobody", "--since", "soon"),
         "--events: 'some' is not all": shop.add(run, "--events", "some"),
     }
@@ -114,6 +124,13 @@ def test_events_say_from_when_on_orders_make_their_purchases():
     assert backfill_of("s.1", Wanted(since="1970-01-02T02:00:00+02:00")).since_ms == DAY_MS
     with pytest.raises(WrongSetting):
         backfill_of("s.1", Wanted(events="since=then"))
+
+
+def test_a_load_that_rewrites_says_so_and_only_products_are_rewritten():
+    assert backfill_of("s.1", Wanted(only=("products",), rewrite=True)).rewrite
+    assert not backfill_of("s.1", Wanted(only=("products",))).rewrite
+    with pytest.raises(WrongSetting, match="--only products"):
+        backfill_of("s.1", Wanted(rewrite=True))
 
 
 def test_a_later_load_makes_no_more_purchases_than_the_one_before_unless_it_is_told_to():
@@ -198,4 +215,18 @@ def test_a_status_has_a_rate_and_a_time_to_finish_while_it_loads_alone():
     assert (status_of(done(loading), 0).total, status_of(done(loading), 0).clear_in_s) == (5, 0.0)
     asked = begun(backfill_of("s.1", Wanted()), "order")
     assert status_of(asked, asked.since_ms).waits_for is None
-    assert "worker upkeep" in (status_of(asked, asked.since_ms + int(NOBODY_S * 1000) + 1).waits_for or "")
+    assert "worker upkeep" in (status_of(asked, asked.since_ms + LATER_MS).waits_for or "")
+
+
+@pytest.mark.parametrize("state", ["asked", "loading", "waiting"])
+def test_a_resource_that_stands_behind_another_waits_for_its_turn(state: str):
+    asked = backfill_of("s.1", Wanted())
+    before, behind = replace(begun(asked, "customer"), state=state), begun(asked, "subscriber")
+    assert status_of(behind, asked.asked_ms + LATER_MS, before).waits_for == "its turn, after customers"
+
+
+def test_a_resource_whose_turn_it_is_has_a_moment_to_begin():
+    asked = backfill_of("s.1", Wanted())
+    before = replace(begun(asked, "customer"), state="done", at_ms=asked.asked_ms + LATER_MS)
+    assert status_of(begun(asked, "subscriber"), before.at_ms + 1, before).waits_for is None
+    assert "worker upkeep" in (status_of(begun(asked, "subscriber"), before.at_ms + LATER_MS, before).waits_for or "")

@@ -9,10 +9,16 @@ from msgspec.structs import replace
 
 from bigcommerce.listings import LISTED
 from bigcommerce.reads import id_of
-from schemas.entities import EntityState, Page
+from schemas.entities import EntityState, Page, ProductState
 from schemas.failures import Reject, Undecodable
 from streams.fetch.rules.route import is_id
 from streams.fetch.rules.state import Made, make_state, with_events_from, with_names
+
+SHORTLY_MS = 60_000
+"""Before a load was asked for: a webhook of then may still be under way, for BigCommerce stamps it two seconds after the change and tries
+it again a minute later. Source: docs/facts/bigcommerce.md 1.2, 1.5"""
+LIVE_MAX = 50
+"""Of one page. What a merchant changes in bulk during a load fills whole pages, and must not stand before what shoppers do."""
 
 _entities = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -45,7 +51,18 @@ def read_entity(page: Page, place: int, entity: msgspec.Raw) -> Made | Unread:
         made = with_names(made, page.attribute_names, page.brand_names, page.category_paths)
     except Undecodable as error:
         return Unread(f"{page.resource}-{id}", error, _alone(page, body))
+    if page.rewrite and isinstance(made.state, ProductState):
+        made = replace(made, state=replace(made.state, rewrite=True))
     return with_events_from(made, page.events_from_ms)
+
+
+def is_live(page: Page, made: Made) -> bool:
+    """Whether what follows from an entity of the page is not history: it changed since shortly before the load was asked for.
+
+    Else the page that shows a change before its webhook does would send it behind all history: a withdrawn consent, too. Nothing of a
+    product goes by history.
+    """
+    return 0 < page.asked_ms <= made.modified_ms + SHORTLY_MS and page.resource != "product"
 
 
 def unread(page: Page, state: EntityState, error: Reject) -> Unread:

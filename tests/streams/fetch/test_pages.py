@@ -17,6 +17,7 @@ from schemas.entities import CustomerState, OrderState, Page, ProductState, Subs
 from schemas.records import Decoder
 from schemas.topics import ACCOUNTS, CHECKOUTS, DEAD_LETTERS, PAGES, PRODUCTS, SUBSCRIBERS, WEBHOOKS
 from simulators.process import start
+from streams.fetch.rules.page import LIVE_MAX
 from tests.streams.fetch.stage import HASH, STORE, TOKEN, Stage
 
 LINES = [{"product_id": 5, "variant_id": 50, "name": "Mug", "price": "12.50", "quantity": 2}]
@@ -168,11 +169,30 @@ async def test_a_kill_at_any_instant_loses_no_page(stage: Stage):
         stage.start()
         await stage.wait_for(lambda messages, part=part: len({m.id for m in messages}) > part * 100, CHECKOUTS)
         stage.kill()
+    await stage.pages(page("order", 60, order(6001)))  # so that the last life has something to do, however quick the others were
     stage.start()
     await stage.wait_until_done()
     written = [message.id for _, message, _ in await stage.written(CHECKOUTS)]
-    assert len(set(written)) == 6000
+    assert len(set(written)) == 6001
     assert stage.stop() == 0
+
+
+async def test_what_changed_since_the_load_was_asked_for_is_no_history_but_of_a_page_only_so_many(stage: Stage):
+    """Whatever has a page for its cause goes to Engagement by the slow way; a state without one is its own cause."""
+    asked = page("customer", 0)
+    changed = [customer(n, date_modified="2023-11-14T22:13:20Z") for n in range(100, 200)]
+    await stage.pages(
+        replace(page("customer", 0, customer(1), *changed[:2]), asked_ms=asked.read_at_ms),
+        replace(page("customer", 1, *changed[2:], customer(2)), asked_ms=asked.read_at_ms),
+        page("customer", 2, customer(3, date_modified="2023-11-14T22:13:20Z")),
+    )
+    stage.start()
+    await stage.wait_until_done()
+    live = {message.id for _, message, headers in await stage.written(ACCOUNTS) if "cause" not in headers}
+    assert {"100", "101"} < live
+    assert len(live) == 2 + LIVE_MAX
+    assert live.isdisjoint({"1", "2", "3"})
+    assert len(await bodies(stage, CustomerState, ACCOUNTS)) == 103
 
 
 @pytest.mark.parametrize("store", ["paused", "without access", "not known yet"])

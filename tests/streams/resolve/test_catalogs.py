@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engagement.catalogs import FIELDS
+from schemas.entities import ProductState
 from schemas.topics import PRODUCTS
 from tests.streams.resolve.line import STORE, Line, product, product_gone
 
@@ -235,6 +236,48 @@ def test_only_what_changed_is_sent():
     assert sent(line) == [("variants", "71", False)]
     line.tell(product(variants=[RED | {"price": 12}, BLUE], at=9, name="Pot")).run()
     assert len(sent(line)) == 3
+
+
+def rewritten(state: ProductState) -> ProductState:
+    return msgspec.structs.replace(state, rewrite=True)
+
+
+def test_a_product_that_is_to_be_rewritten_is_sent_though_nothing_changed_and_the_next_read_sends_nothing():
+    line = Line().tell(product(variants=[RED, BLUE])).run()
+    before = sent(line)
+    line.tell(rewritten(product(variants=[RED, BLUE], read=5))).run()
+    assert sent(line) == before
+    line.tell(rewritten(product(variants=[RED, BLUE], read=5)), product(variants=[RED, BLUE], read=6)).run()
+    assert sent(line) == []
+
+
+def test_a_variant_that_vanished_is_removed_by_a_state_that_rewrites():
+    line = Line().tell(product(variants=[RED, BLUE])).run()
+    sent(line)
+    line.tell(rewritten(product(variants=[BLUE], read=5))).run()
+    assert sent(line) == [("products", "7", False), ("variants", "71", True), ("variants", "72", False)]
+
+
+def test_where_the_row_is_newer_than_what_is_to_be_rewritten_the_next_read_writes_it():
+    line = Line().tell(product(variants=[RED], read=9)).run()
+    before = sent(line)
+    line.tell(rewritten(product(variants=[RED], read=5))).run()
+    assert sent(line) == []
+    [look] = line.looks
+    assert (look.resource, look.id, look.anew) == ("product", "7", True)
+    assert look.at_ms > product(read=9).read_at_ms
+    line.tell(product(variants=[RED], read=12)).run()
+    assert sent(line) == before
+    line.tell(product_gone(at=50)).run()
+    assert sent(line) == [(catalog, id, True) for catalog, id, _ in before]
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_what_is_gone_is_not_rewritten(told: bool):
+    line = Line().tell(product(variants=[RED]), product_gone(at=9, told=told)).run()
+    sent(line)
+    line.tell(rewritten(product(variants=[RED], read=2))).run()
+    assert (sent(line), line.looks) == ([], [])
 
 
 def test_a_variant_that_vanished_is_removed_and_may_come_back():

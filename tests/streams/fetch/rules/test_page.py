@@ -6,7 +6,7 @@ from bigcommerce.listings import LISTED
 from schemas.entities import CustomerState, OrderState, Page, ProductState, SubscriberState
 from schemas.failures import Undecodable
 from schemas.topics import ACCOUNTS, CHECKOUTS, PRODUCTS, SUBSCRIBERS, Topic
-from streams.fetch.rules.page import Unread, entities_of, left_out, read_entity
+from streams.fetch.rules.page import Unread, entities_of, is_live, left_out, read_entity
 from streams.fetch.rules.state import Made
 
 READ_AT_MS = 1_700_000_000_000
@@ -47,6 +47,14 @@ def test_a_product_has_the_names_that_came_with_its_page():
     assert isinstance(made, Made)
     assert isinstance(made.state, ProductState)
     assert (made.state.brand_name, made.state.category_paths) == ("OFS", {"23": ["Kitchen", "Jars"]})
+
+
+@pytest.mark.parametrize("rewrite", [True, False])
+def test_a_product_bears_whether_its_page_rewrites(rewrite: bool):
+    [made] = read(page("product", ENTITIES["product"][0], rewrite=rewrite))
+    assert isinstance(made, Made)
+    assert isinstance(made.state, ProductState)
+    assert made.state.rewrite is rewrite
 
 
 def test_an_order_with_a_cart_has_the_carts_key():
@@ -95,6 +103,28 @@ def test_a_page_that_cannot_be_read_as_a_whole_says_why(wrong: Page, field: str)
     with pytest.raises(Undecodable) as error:
         entities_of(wrong)
     assert error.value.field == field
+
+
+ASKED_MS = 1_700_000_000_000
+SHORTLY_BEFORE, LONG_BEFORE = "2023-11-14T22:12:21Z", "2023-11-14T22:12:12Z"  # it was asked for at 22:13:20
+
+
+@pytest.mark.parametrize("resource", ["customer", "subscriber", "order"])
+@pytest.mark.parametrize(
+    ("modified", "asked_ms", "live"), [(SHORTLY_BEFORE, ASKED_MS, True), (LONG_BEFORE, ASKED_MS, False), (SHORTLY_BEFORE, 0, False)]
+)
+def test_what_changed_since_shortly_before_the_load_was_asked_for_is_live(resource: str, modified: str, asked_ms: int, live: bool):
+    whole = page(resource, ENTITIES[resource][0] | {"date_modified": modified}, asked_ms=asked_ms)
+    [made] = read(whole)
+    assert isinstance(made, Made)
+    assert is_live(whole, made) is live
+
+
+def test_nothing_of_a_product_goes_by_history():
+    whole = page("product", ENTITIES["product"][0] | {"date_modified": SHORTLY_BEFORE}, asked_ms=ASKED_MS)
+    [made] = read(whole)
+    assert isinstance(made, Made)
+    assert not is_live(whole, made)
 
 
 def test_an_order_bears_from_when_on_orders_of_its_page_make_their_events():
