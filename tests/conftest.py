@@ -1,4 +1,7 @@
-"""A real Kafka for every test that asks for one: CARTSTREAM_KAFKA, else testcontainers where Docker answers, else the embedded one."""
+"""A real Kafka for every test that asks for one: CARTSTREAM_KAFKA, else testcontainers where Docker answers, else the embedded one.
+
+Each process that runs tests has its own.
+"""
 
 import os
 import shutil
@@ -18,6 +21,17 @@ structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))  # 
 hypothesis.settings.register_profile("cartstream", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("cartstream")
 ROOT = Path(__file__).resolve().parent.parent
+PROCESS_BYTES = 3 * 2**30  # of memory: a Kafka, and a whole deployment with another one
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """How many processes run tests: one a core, as far as memory has room for them."""
+    return max(1, min(os.cpu_count() or 1, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // PROCESS_BYTES))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow ones first: whoever is done takes over others, and one that began last would be waited for."""
+    items.sort(key=lambda item: item.get_closest_marker("system") is None)
 
 
 def docker_answers() -> bool:

@@ -125,8 +125,9 @@ class Shop:
         """What `make` gives, kept until the shop changes: pages of a long listing need not look through all of it each."""
         if key in self._lists:
             return self._lists[key]
+        begins = time.monotonic()
         rows = make()
-        if self._all_seen_from <= time.monotonic():
+        if self._all_seen_from <= begins:  # what comes to be seen while they are made may be missing in them
             self._lists[key] = rows
         return rows
 

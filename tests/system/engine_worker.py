@@ -1,7 +1,8 @@
 """The worker of the kill test: two agents in a chain, a table each. Each row counts its key's facts; each fact is sent on.
 
-usage: engine_worker.py BOOTSTRAP PREFIX STORE FOLDER SLOT SESSION_TIMEOUT_S [DEATH]
-DEATH is where this life ends, `step:n:wait_s`: it is killed the n-th time that it stands before that step of a batch, after a wait.
+usage: engine_worker.py BOOTSTRAP PREFIX STORE FOLDER SLOT SESSION_TIMEOUT_S TOGETHER [DEATH]
+No agent begins before TOGETHER records wait for it: they are its first batch. DEATH is where this life ends, `step:n:wait_s`: it is
+killed the n-th time that it stands before that step of a batch, after a wait.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 import structlog
@@ -60,10 +61,15 @@ class Death:
 class MortalEngine(Engine):
     """It may be killed between two steps of a batch; told by SIGUSR1, it freezes before its next row is written."""
 
-    def __init__(self, death: Death, **settings: Any) -> None:
+    def __init__(self, death: Death, together: int, **settings: Any) -> None:
         super().__init__(**settings)
-        self.death, self.freezes = death, False
+        self.death, self.together, self.freezes = death, together, False
         signal.signal(signal.SIGUSR1, lambda *_: setattr(self, "freezes", True))
+
+    async def work(self, agent: Any, stream: Any) -> NoReturn:
+        while stream.channel.queue.qsize() < self.together:
+            await asyncio.sleep(0.01)
+        await super().work(agent, stream)
 
     async def _send(self, outgoing: Iterable[Outgoing]) -> None:
         await self.death.before("effects")
@@ -98,11 +104,12 @@ def main() -> None:
         structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
     ]
     structlog.configure(processors=plain)
-    bootstrap, prefix, store, folder, slot, session_timeout_s, *rest = sys.argv[1:]
+    bootstrap, prefix, store, folder, slot, session_timeout_s, together, *rest = sys.argv[1:]
     death = Death(*rest or [""])
     under_test._Table = mortal_table(death)
     engine = MortalEngine(
         death,
+        int(together),
         group=f"{prefix}count",
         kafka={"bootstrap_servers": bootstrap},
         store=store,

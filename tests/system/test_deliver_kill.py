@@ -38,6 +38,7 @@ sys.exit(main(load(), int(sys.argv[1]), {SESSION_S}))
 """
 RATE = 300  # commands a second
 LANES = 60
+KILLS, LOAD_S_MAX = 6, 30
 
 
 @pytest.fixture(scope="module")
@@ -105,13 +106,13 @@ def workers(world: World, count: int) -> Iterator[list[Worker]]:
 
 
 class Load:
-    """Commands of many lanes at RATE: events, consents, now and then an anonymization; some records stand twice.
+    """Commands of many lanes, `rate` a second: events, consents, now and then an anonymization; some records stand twice.
 
     `history`: how many of those that stand before the first anonymization of their lane come by engagement.history.
     """
 
-    def __init__(self, world: World, chance: random.Random, history: float = 0.0) -> None:
-        self.world, self.chance, self.share_of_history = world, chance, history
+    def __init__(self, world: World, chance: random.Random, history: float = 0.0, rate: int = RATE) -> None:
+        self.world, self.chance, self.share_of_history, self.rate = world, chance, history, rate
         self.history: dict[str, set[int]] = {f"lane{n}": set() for n in range(LANES)}  # numbers
         self.lanes: dict[str, list[Command]] = {f"lane{n}": [] for n in range(LANES)}
         self.ended = asyncio.Event()
@@ -119,7 +120,7 @@ class Load:
     async def run(self, seconds: float) -> None:
         """For so long, or until `ended` is set."""
         begin, sent = time.monotonic(), []
-        for n in range(int(seconds * RATE)):
+        for n in range(int(seconds * self.rate)):
             if self.ended.is_set():
                 break
             lane = self.chance.choice(list(self.lanes))
@@ -132,7 +133,7 @@ class Load:
             for one in done[-5:] if self.chance.random() < 0.02 else [made]:
                 topic = HISTORY if one.number in self.history[lane] else COMMANDS
                 sent += await self.world.send_soon(lane, one, topic=topic)
-            await asyncio.sleep(max(0.0, begin + n / RATE - time.monotonic()))
+            await asyncio.sleep(max(0.0, begin + n / self.rate - time.monotonic()))
         await asyncio.gather(*sent)
 
     def segments(self, lane: str) -> list[list[float]]:
@@ -176,23 +177,30 @@ def assert_engagement_is_right(project: Project, load: Load) -> None:
         assert held == [timestamps for timestamps in expected if timestamps], lane
 
 
+async def kill_under(load: Load, worker: Worker, project: Project, chance: random.Random) -> int:
+    """How often the worker was killed, and started again, while the load ran: KILLS times, however long that takes, if the load lasts."""
+    async with asyncio.TaskGroup() as together:
+        running = together.create_task(load.run(LOAD_S_MAX))
+        kills = 0
+        await until(lambda: project.counters()["received"] > 50)
+        while kills < KILLS and not running.done():
+            await asyncio.sleep(chance.uniform(0.3, 2.5))
+            worker.kill()
+            worker.start()
+            kills += 1
+        load.ended.set()
+    return kills
+
+
 async def test_after_kills_under_load_every_effect_stands_exactly_once(world: World, project: Project) -> None:
     chance = random.Random(20)
     load = Load(world, chance)
     with workers(world, 1) as (worker,):
-        async with asyncio.TaskGroup() as together:
-            running = together.create_task(load.run(10))
-            kills = 0
-            await until(lambda: project.counters()["received"] > 50)
-            while not running.done():
-                await asyncio.sleep(chance.uniform(0.3, 2.5))
-                worker.kill()
-                worker.start()
-                kills += 1
+        kills = await kill_under(load, worker, project, chance)
         await world.all_acknowledged(within_s=120)
         worker.process.send_signal(signal.SIGTERM)
         assert await worker.ended(30) == 0
-    assert kills >= 3
+    assert kills == KILLS
     assert await world.dead_letters() == []
     assert_engagement_is_right(project, load)
 
@@ -204,20 +212,12 @@ async def test_after_kills_under_both_topics_nothing_of_history_is_missing_or_tw
     load = Load(world, chance, history=0.6)
     world.settings = world.settings.model_copy(update={"history_rps": 0.5})
     with workers(world, 1) as (worker,):
-        async with asyncio.TaskGroup() as together:
-            running = together.create_task(load.run(10))
-            kills = 0
-            await until(lambda: project.counters()["received"] > 50)
-            while not running.done():
-                await asyncio.sleep(chance.uniform(0.3, 2.5))
-                worker.kill()
-                worker.start()
-                kills += 1
+        kills = await kill_under(load, worker, project, chance)
         worker.kill()  # many anonymizations are done, and history from before them waits
         worker.environment["CARTSTREAM_HISTORY_RPS"] = "20"
         worker.start()
         await world.all_acknowledged(within_s=120)
-    assert kills >= 3
+    assert kills == KILLS
     assert await world.dead_letters() == []
     assert_engagement_is_right(project, load)
     held = {(lane_of(profile), event["timestamp"]) for profile in project.profiles() for event in profile["events"]}
@@ -226,7 +226,7 @@ async def test_after_kills_under_both_topics_nothing_of_history_is_missing_or_tw
 
 
 async def test_a_worker_that_was_stopped_for_longer_than_its_session_does_no_harm_when_it_wakes(world: World, project: Project) -> None:
-    load = Load(world, random.Random(21))
+    load = Load(world, random.Random(21), rate=RATE // 3)  # what comes while it is stopped has to be worked off
     with workers(world, 2) as both:
         stopped = both[0]
         async with asyncio.TaskGroup() as together:
@@ -236,7 +236,7 @@ async def test_a_worker_that_was_stopped_for_longer_than_its_session_does_no_har
             before = await world.committed_each([COMMANDS])
 
             async def is_taken_over() -> bool:
-                return all(now > then + RATE // 10 for now, then in zip(await world.committed_each([COMMANDS]), before, strict=True))
+                return all(now > then + load.rate // 10 for now, then in zip(await world.committed_each([COMMANDS]), before, strict=True))
 
             await until(is_taken_over, what="the other worker has all partitions")
             assert not running.done()

@@ -54,7 +54,7 @@ class Worker:
         trial = self.trial
         while not self.retired:
             death = trial.deaths.pop(0) if trial.deaths else ""
-            arguments = [trial.bootstrap, trial.prefix, trial.store, self.folder, self.slot, SESSION_TIMEOUT_S, death]
+            arguments = [trial.bootstrap, trial.prefix, trial.store, self.folder, self.slot, SESSION_TIMEOUT_S, trial.together, death]
             with open(trial.folder / f"slot-{self.slot}.log", "ab") as log:
                 self.process = await asyncio.create_subprocess_exec(
                     sys.executable,
@@ -97,6 +97,7 @@ class Trial:
         self.produced = 0
         self.loaded = asyncio.Event()
         self.deaths: list[str] = []  # how each life from now on ends, see engine_worker.py; then they live
+        self.together = 0  # so many records are the first batch of each life from now on
         self.codes_allowed = CODES
 
     def work(self, slot: int) -> Worker:
@@ -377,10 +378,10 @@ async def test_a_rule_that_fails_ends_the_process_and_acknowledges_nothing_of_it
     await worker.retire()
     version = trial.last_row(0)["version"] + 1
     good = orjson.dumps({"version": version})
-    async with AIOKafkaProducer(bootstrap_servers=trial.bootstrap, linger_ms=100) as producer:
-        sent = [await producer.send(f"{trial.prefix}in", value, key=b"k0") for value in (good, b"no fact", good)]
-        first, *_ = await asyncio.gather(*sent)
-    worker = trial.work(0)  # the three are its first batch
+    async with AIOKafkaProducer(bootstrap_servers=trial.bootstrap) as producer:
+        first, *_ = [await producer.send_and_wait(f"{trial.prefix}in", value, key=b"k0") for value in (good, b"no fact", good)]
+    trial.together = 3
+    worker = trial.work(0)
     await until(count_of(lambda: worker.codes.count(70)), lambda failures: failures >= 2)
     await worker.retire(signal.SIGKILL)
     assert (await committed_offsets(trial))[TopicPartition(first.topic, first.partition)] == first.offset

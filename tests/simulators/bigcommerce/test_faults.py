@@ -1,7 +1,14 @@
 """Quota, REST faults, read lag, raw bodies (docs/facts/bigcommerce.md 2.2, 6)."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import httpx
 import pytest
+
+from simulators.bigcommerce import shop as shop_module
+from simulators.bigcommerce.knobs import Knobs
+from simulators.bigcommerce.shop import Store
 
 LINE = {"product_id": 77, "variant_id": 5, "name": "Towel", "price": "10"}
 
@@ -122,3 +129,18 @@ def test_a_raw_body_is_served_byte_for_byte(shop, kind, entity_id, path, one, li
     assert shop.client.delete(f"/_sim/raw/{kind}/{entity_id}", params={"store": shop.hash}).status_code == 200
     answer = shop.call("GET", path)
     assert answer.status_code == 404 or answer.json()["data"] == []
+
+
+def test_a_list_that_was_made_before_a_change_was_seen_is_not_kept(monkeypatch):
+    now_s = [100.0]
+    monkeypatch.setattr(shop_module, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    shop = shop_module.Shop(Store(hash="a", store_id=1, access_token="t"), Knobs(read_lag_ms=1000), lambda: 0, lambda *_: None, 7)
+    shop.put("subscriber", 1, {"id": 1, "email": "a@example.com"})
+
+    def made_while_the_change_comes_to_be_seen() -> list[Any]:
+        rows = list(shop.all("subscriber"))
+        now_s[0] += 1
+        return rows
+
+    assert shop.listed("all", made_while_the_change_comes_to_be_seen) == []
+    assert [id for id, _ in shop.listed("all", lambda: list(shop.all("subscriber")))] == [1]

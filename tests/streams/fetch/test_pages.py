@@ -169,7 +169,7 @@ async def test_a_kill_at_any_instant_loses_no_page(stage: Stage):
         stage.start()
         await stage.wait_for(lambda messages, part=part: len({m.id for m in messages}) > part * 100, CHECKOUTS)
         stage.kill()
-    await stage.pages(page("order", 60, order(6001)))  # so that the last life has something to do, however quick the others were
+    await stage.pages(page("order", 60, order(6001)))  # so that there is work for the last life, too, before it is told to end
     stage.start()
     await stage.wait_until_done()
     written = [message.id for _, message, _ in await stage.written(CHECKOUTS)]

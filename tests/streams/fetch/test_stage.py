@@ -243,8 +243,8 @@ async def test_an_account_that_cannot_be_read_does_not_hold_back_its_order(stage
     await stage.webhooks(("store/order/created", {"id": made["id"]}))
     stage.start()
     found = await stage.wait_for(lambda messages: states(messages, OrderState))
-    [letter] = states([message for _, message, _ in found], DeadLetter)
-    assert (letter.field, letter.id.rpartition("/")[2]) == ("date_created", "customer-77")
+    letters = states([message for _, message, _ in found], DeadLetter)  # a second one where the order was read once more by now
+    assert {(letter.field, letter.id.rpartition("/")[2]) for letter in letters} == {("date_created", "customer-77")}
     await stage.wait_until_done()
 
 

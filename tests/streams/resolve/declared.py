@@ -1,5 +1,6 @@
 """What resolve tells, against what schemas/tracking.py declares."""
 
+from functools import cache
 from typing import Any
 
 from schemas.tracking import Property, tables
@@ -7,6 +8,7 @@ from schemas.tracking import Property, tables
 TABLES = tables()
 
 
+@cache
 def declared(table: str, name: str) -> Property | None:
     """`bigcommerce_*` declares every name that begins so."""
     wild = [p for p in TABLES[table] if p.name.endswith("*") and name.startswith(p.name[:-1])]
