@@ -157,7 +157,7 @@ async def _until_done(gauge: Gauge) -> None:
     seen, stalled_at = -1, time.monotonic() + STALLED_S
     while True:
         sample = await gauge.sample()
-        left = sum(max(0, sample.ends[tp] - offset) for tp, offset in sample.committed.items() if tp.topic in topics)
+        left = sum(max(0, sample.ends[tp] - stands.done) for tp, stands in sample.committed.items() if tp.topic in topics)
         if not left:
             return
         if left != seen:
