@@ -25,6 +25,17 @@ NUMBERS = {
     "loaded",
     "of",
     "a second",
+    "listed",
+    "held",
+    "calls",
+    "missing",
+    "older",
+    "gone",
+    "under way",
+    "not loaded",
+    "refused",
+    "unreadable",
+    "how many",
 }
 
 

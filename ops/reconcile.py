@@ -101,8 +101,8 @@ def row(one: Compared) -> dict[str, Any]:
 def show(found: list[Compared]) -> None:
     """Two tables: the resources, and below them the hours in which what differs was changed."""
     columns = ("resource", "listed", "held", "calls", "missing", "older", "gone", "under way", "not loaded", "refused", "unreadable")
-    rows = [[cells[name.replace(" ", "_")] for name in columns] for cells in map(row, found)]
-    hours = [(one.resource, kind, hour or "not known", count) for one in found for kind, hour, count in one.by_hour()]
+    rows = [[_cell(cells[name.replace(" ", "_")]) for name in columns] for cells in map(row, found)]
+    hours = [(one.resource, kind, hour or "not known", _cell(count)) for one in found for kind, hour, count in one.by_hour()]
     output.show(output.table(columns, rows), Text())
     if hours:
         output.show(output.table(("resource", "kind", "hour of the change", "how many"), hours))
@@ -111,3 +111,7 @@ def show(found: list[Compared]) -> None:
         output.show(Text("Nothing differs."))
     if any(one.refused for one in found):
         output.show(Text("What was refused is not read again: `cartstream dead-letters list` has it."))
+
+
+def _cell(value: str | int) -> str:
+    return f"{value:,}" if isinstance(value, int) else value

@@ -203,14 +203,19 @@ def list_stores(settings: Settings, as_json: bool) -> int:
     if as_json:
         output.show_json(rows)
     elif rows:
-        columns = ("store", "domain", "currency", "engagement_url", "project", "state")
-        output.show(output.table(columns, [[row[name] for name in columns] for row in rows], {"live": "green", "paused": "yellow"}))
+        columns = ("store", "domain", "currency", "engagement url", "project", "shared project", "state")
+        cells = [[_cell(row[name.replace(" ", "_")]) for name in columns] for row in rows]
+        output.show(output.table(columns, cells, {"live": "green", "paused": "yellow"}))
     else:
         output.say("There are no stores. `cartstream store add` adds one.")
     return DONE
 
 
-async def _listed(settings: Settings) -> list[dict[str, str]]:
+def _cell(value: str | bool) -> str:
+    return value if isinstance(value, str) else "yes" if value else ""
+
+
+async def _listed(settings: Settings) -> list[dict[str, str | bool]]:
     async with opened_directory(settings) as directory:
         stores = sorted(directory.by_store.values(), key=lambda store: store.store)
     return [
@@ -220,6 +225,7 @@ async def _listed(settings: Settings) -> list[dict[str, str]]:
             "currency": store.currency,
             "engagement_url": store.engagement_url,
             "project": store.project,
+            "shared_project": store.shared,
             "state": "removed" if store.removed else "paused" if store.paused else "live",
         }
         for store in stores

@@ -1,6 +1,10 @@
 """`reconcile` where it cannot be done; what it does stands in tests/system/test_reconcile.py."""
 
+import pytest
+
+from ingest.reconcile import Compared
 from ops.backfill import PLURALS
+from ops.reconcile import show
 from ops.topics import create_topics
 from schemas.settings import Settings
 from tests.ops.conftest import Run, Shop
@@ -17,6 +21,17 @@ async def test_what_is_wrong_is_said_in_one_line(run: Run, settings: Settings, s
     ):
         ran = run("reconcile", *arguments)
         assert (ran.code, said in ran.err, len(ran.err.strip().splitlines())) == (code, True, 1), ran.err
+
+
+def test_numbers_are_shown_with_separators_below_each_other(capsys: pytest.CaptureFixture[str]):
+    missing = {str(n): 3_600_000 for n in range(2000)}
+    show([Compared("customer", listed=123_456, held=121_456, calls=1234, refused=1001, missing=missing), Compared("order", listed=7)])
+    out = capsys.readouterr().out
+    columns, _, customers, orders, *_ = out.splitlines()
+    assert customers.split() == ["customer", "123,456", "121,456", "1,234", "2,000", "0", "0", "0", "0", "1,001", "0"]
+    assert [line.index(n) + len(n) for line, n in ((columns, "listed"), (customers, "123,456"), (orders, "7"))] == [18] * 3
+    assert ["customer", "missing", "1970-01-01T01:00Z", "2,000"] in [line.split() for line in out.splitlines()]
+    assert "dead-letters list" in out
 
 
 def test_help_names_all_that_is_compared(run: Run):

@@ -131,6 +131,10 @@ def test_two_stores_share_a_project_where_both_are_added_so(run: Run, shop: Shop
     assert [shop.add(run, "--shared-project").code, second.add(run, "--shared-project").code] == [0, 0]
     by_store, _ = stores(settings)
     assert {store.hash: store.shared for store in by_store.values()} == {shop.hash: True, second.hash: True}
+    listed = run("store", "list", "--json").json
+    assert {row["store"]: row["shared_project"] for row in listed} == {f"{shop.hash}.1": True, f"{second.hash}.1": True}
+    shown = [line.split() for line in run("store", "list").out.splitlines()]
+    assert {cells[0]: cells[-2:] for cells in shown if cells and cells[0] in by_store} == {key: ["yes", "live"] for key in by_store}
 
     refused = second.add(run)
     assert refused.code == 2
@@ -215,10 +219,12 @@ def test_stores_are_listed(run: Run, shop: Shop):
         "currency": "USD",
         "engagement_url": shop.engagement,
         "project": shop.project,
+        "shared_project": False,
         "state": "live",
     }
     shown = run("store", "list")
     assert f"{shop.hash}.1" in shown.out
+    assert "yes" not in shown.out
     wrong_key = run("store", "list", secret_key="A" * 43 + "=")
     assert wrong_key.code == 2
     assert "is not the key that the stores were added with" in wrong_key.err
