@@ -18,15 +18,21 @@ class _Subscription:
 
     def __init__(self, entity: Entity, owners: Owners, shop: Shop) -> None:
         self.entity, self.id, self._shop = entity, entity.id, shop
-        born_s = entity.states[0].at_s
+        born_s = consented_s = entity.states[0].at_s
         self.said: list[tuple[int, list[str], Whose]] = []
+
+        def whose(email: str, at_s: float) -> Whose:
+            """One that consents after the deletion of its person is a new one from then on."""
+            return owners.email(clean(email), at_s, born_s) | owners.email(clean(email), at_s, consented_s)
+
         for state in entity.states:
-            whose = owners.email(clean(state.body["email"]), state.at_s, born_s)
-            self.said.append((seconds(state.body["date_modified"]), [CATEGORIES[kind] for kind in state.body["consents"]], whose))
+            consented_s = state.at_s if state.body["consents"] else consented_s
+            categories = [CATEGORIES[kind] for kind in state.body["consents"]]
+            self.said.append((seconds(state.body["date_modified"]), categories, whose(state.body["email"], state.at_s)))
         if entity.deleted_s is not None:
             gone_s = entity.deleted_ms / 1000
-            whose = owners.email(clean(entity.last.body["email"]), gone_s, born_s)
-            self.said += [(at_s, [], whose) for at_s in {int(gone_s), int(gone_s + TICK_S)}]
+            at_last = whose(entity.last.body["email"], gone_s)
+            self.said += [(at_s, [], at_last) for at_s in {int(gone_s), int(gone_s + TICK_S)}]
 
     def may_be_found_gone(self, at_s: float) -> bool:
         """A read that finds it gone says so as of what made us look, in milliseconds; a webhook's time has whole seconds."""

@@ -57,7 +57,9 @@ class Owners:
         for held in self.tenures.values():
             held.sort(key=lambda tenure: tenure.since_s)
         for subscriber in shop.subscribers.values():
-            self._facts[clean(subscriber.last.body["email"])].append((subscriber.states[0].at_s, True))
+            self._facts[clean(subscriber.last.body["email"])] += [
+                (state.at_s, True) for n, state in enumerate(subscriber.states) if not n or state.body["consents"]
+            ]
         for order in shop.orders.values():
             if not order.last.body["customer_id"] and any(placed(state.body) for state in order.states):
                 self._facts[email_of(order.last.body)].append((order.states[0].at_s, True))

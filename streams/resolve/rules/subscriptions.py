@@ -5,9 +5,8 @@ from msgspec.structs import replace
 from schemas.people import SubscriptionGone, SubscriptionSeen
 from schemas.topics import PEOPLE
 from streams.resolve.rules.change import Send
-from streams.resolve.rules.fence import before
 from streams.resolve.rules.persons import MAIN
-from streams.resolve.rules.row_work import HANDED_BACK, RowWork
+from streams.resolve.rules.row_work import HANDED_BACK, Place, RowWork
 from streams.resolve.tables import LiveSubscription
 
 
@@ -20,12 +19,12 @@ class Subscriptions(RowWork):
             consents=fact.consents,
             can_hold=fact.can_hold,
             email=fact.email,
-            since_ms=self._since_ms(fact),
+            since_ms=fact.since_ms or fact.created_ms,
             modified_ms=fact.modified_ms,
             by=by,
             via=fact.via,
         )
-        place = self.place_at(subscription.since_ms, by, starts=bool(fact.consents))
+        subscription, place = self._placed(subscription)
         last = self.subscriptions.get(fact.subscriber)
         if last and (place.refused or (last.home, last.person) != (place.home, place.person)):
             self.leave(fact.subscriber, fact.modified_ms)
@@ -33,11 +32,13 @@ class Subscriptions(RowWork):
             self._enter(fact.subscriber, replace(subscription, person=place.person, home=place.home))
         return place.refused or ("handed on" if place.home else "")
 
-    def _since_ms(self, fact: SubscriptionSeen) -> int:
-        """When it came to the e-mail. Who was erased, or had lapsed, and consents later comes again."""
-        since_ms, ended_ms = fact.since_ms or fact.created_ms, max(self.erased_ms, self.lapsed_ms)
-        again = ended_ms and fact.consents and before(since_ms, ended_ms) and not before(fact.modified_ms, ended_ms)
-        return fact.modified_ms if again else since_ms
+    def _placed(self, subscription: LiveSubscription) -> tuple[LiveSubscription, Place]:
+        """With its place. One that ended with a person and consents after that is a new one, from then on."""
+        place = self.place_at(subscription.since_ms, subscription.by, starts=bool(subscription.consents))
+        if place.refused and subscription.consents and subscription.modified_ms > subscription.since_ms:
+            subscription = replace(subscription, since_ms=subscription.modified_ms)
+            place = self.place_at(subscription.since_ms, subscription.by, starts=True)
+        return subscription, place
 
     def subscription_gone(self, fact: SubscriptionGone) -> str:
         last = self.subscriptions.get(fact.subscriber)
@@ -97,13 +98,13 @@ class Subscriptions(RowWork):
             of_ended = ended == last.person and not last.home
             if of_ended:
                 del self.subscriptions[id]
-            place = self.place_at(last.since_ms, last.by, starts=bool(last.consents))
+            now, place = self._placed(last)
             if not of_ended:
                 if not place.refused and (last.home, last.person) == (place.home, place.person):
                     continue
                 self.leave(id, at_ms)
             if not place.refused:
-                self._enter(id, replace(last, person=place.person, home=place.home))
+                self._enter(id, replace(now, person=place.person, home=place.home))
 
     def _tell_consents(self, person: str, soft: dict[str, str], at_ms: int, customer: str) -> bool:
         subscriptions = [sub for sub in self.subscriptions.values() if sub.person == person and not sub.home]

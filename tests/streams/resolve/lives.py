@@ -40,6 +40,7 @@ class Subscriber:
     consents: list[str]
     moved: bool = False
     gone: int = 0
+    said: int = 0  # its consents
 
 
 @dataclass
@@ -119,6 +120,7 @@ class Life:
 
     def _subscriber(self, id: int, at: int) -> Message:
         found = self.subscribers[id]
+        found.said = at
         return subscriber(id, found.email, found.consents, at=at, created=found.created)
 
     def answer(self, line: Line) -> None:
@@ -263,7 +265,7 @@ def _consent_faults(life: Life, ended: Engagement) -> list[str]:
             if profile.consents().get(category) == "accept" and not mine:
                 found.append(f"{profile.hard} accepts {category}, no live subscription does")
     for id, sub in live.items():
-        if not sub.consents or any(gone >= sub.created for gone in life.deletions(sub.email)):
+        if not sub.consents or any(gone >= sub.said for gone in life.deletions(sub.email)):
             continue
         theirs = [profile for profile in ended.live() if sub.email in emails_of(profile)]
         if not any(all(profile.consents().get(CATEGORIES[kind]) == "accept" for kind in sub.consents) for profile in theirs):

@@ -22,6 +22,10 @@ STEPS = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 3), st.integer
 OVERTAKEN: list[Step] = [("register", 0, 1), ("move", 0, 0), ("move", 0, 2), ("subscribe", 0, 0), ("move subscriber", 0, 1)]
 
 
+# After the deletion the subscriber withdraws and consents anew.
+ANEW: list[Step] = [("register", 0, 0), ("subscribe", 0, 0), ("delete", 0, 0), ("consent", 0, 2), ("consent", 0, 0)]
+
+
 def in_batches(line: Line) -> None:
     while waiting := line.waiting():
         line.run_batch(line.random.choice(waiting))
@@ -68,6 +72,7 @@ def rows(line: Line, *, times: bool = True) -> dict[tuple[str, str], Any]:
 
 @settings(max_examples=400, deadline=None)
 @given(STEPS)
+@example(ANEW)
 def test_in_true_order_each_fact_is_with_its_person(steps: list[Step]):
     life = Life(steps)
     line = in_true_order(life, Line())

@@ -8,6 +8,7 @@ from prometheus_client import REGISTRY
 from bigcommerce.orders import STATUS_NAMES
 from schemas.records import Message
 from tests.streams.resolve.line import (
+    T0,
     Line,
     cart,
     cart_gone,
@@ -107,7 +108,7 @@ def test_what_is_older_than_a_deletion_is_dropped_and_counted():
     before = noted("before the deletion")
     line = told(customer(), customer_gone(at=60))
     sent = len(line.commands)
-    line.tell(order(101, email="jane@example.com", created=50, at=90), subscriber(at=90, created=50, consents=NEWS)).run()
+    line.tell(order(101, email="jane@example.com", created=50, at=90), subscriber(at=60, created=50, consents=NEWS)).run()
     assert len(line.commands) == sent
     assert noted("before the deletion") == before + 2
 
@@ -143,6 +144,33 @@ def test_a_subscription_that_nobody_touched_is_not_sent_again_after_a_deletion()
     sent = len(line.events("consent"))
     line.tell(customer(12, created=70, at=70)).run()
     assert len(line.events("consent")) == sent
+
+
+def accepted(line: Line) -> list[float]:
+    """When it was told that the newsletter is accepted."""
+    return [event["timestamp"] for event in line.events("consent") if event["properties"]["action"] == "accept"]
+
+
+def test_a_subscription_that_consents_anew_after_a_deletion_starts_a_new_profile():
+    line = told(customer(), subscriber(4, consents=NEWS), customer_gone(at=60))
+    sent = len(line.commands)
+    line.tell(subscriber(4, consents=[], at=70)).run()
+    assert len(line.commands) == sent, "it rejects"
+    line.tell(subscriber(4, consents=NEWS, at=90)).run()
+    assert line.bodies()[sent]["properties"]["email"] == "jane@example.com"
+    assert accepted(line) == [T0 // 1000, T0 // 1000 + 90]
+    line.tell(subscriber(4, consents=NEWS, at=95), customer(12, created=100, at=100)).run()
+    assert line.bodies()[-1]["customer_ids"] == {"email_id": "jane@example.com", "customer_id": "12"}
+    line.tell(subscriber(4, consents=[], at=110)).run()
+    assert line.consents()["jane@example.com", "bigcommerce"] == "reject"
+
+
+def test_a_consent_anew_that_overtook_the_deletion_before_it_starts_the_new_profile():
+    late, early = customer_gone(at=60), subscriber(4, consents=NEWS, at=70)
+    for then in ([late, early], [early, late]):
+        line = told(customer(), subscriber(4, consents=[]), *then)
+        assert [command.kind for _, command in line.commands].index("anonymize") < len(line.commands) - 1
+        assert accepted(line)[-1] == T0 // 1000 + 70
 
 
 def test_a_moved_accounts_deletion_spares_its_present_email_where_another_live_account_is_on_it():
