@@ -149,7 +149,8 @@ class _Work(Subscriptions):
             self.settle(fact.at_ms)
             return ""
         account = self.accounts.pop(fact.customer, None)
-        self.holders = holders.end(self.holders, fact.customer, fact.at_ms, away=account is not None and account.person == MAIN)
+        of_main = fact.customer in self.erased or (account is not None and account.person == MAIN)
+        self.holders = holders.end(self.holders, fact.customer, fact.at_ms, away=of_main)
         if account is None:
             return self._moved_account_gone(fact)
         self.gone[fact.customer] = fact.at_ms

@@ -92,6 +92,14 @@ def test_a_subscription_that_nobody_touched_is_not_sent_again_and_one_that_conse
     assert ended.live()[0].consents()["bigcommerce"] == "reject"
 
 
+def test_an_erased_account_that_the_shop_deletes_takes_nothing_from_a_new_account_on_its_email():
+    again = subscriber(6, consents=NEWS, created=70, at=70)
+    line, _ = live(customer(), erased(at=60), again, order(email="jane@example.com", created=75, at=75), customer(12, created=80, at=80))
+    _, ended = live(customer_gone(11, at=90), line=line)
+    [profile] = ended.live()
+    assert (profile.hard["customer_id"], profile.purchases(), profile.consents()["bigcommerce"]) == ("12", ["101"], "accept")
+
+
 def test_a_new_subscription_after_an_erasure_starts_a_new_profile():
     _, ended = live(subscriber(consents=NEWS), erased(at=60), subscriber(6, consents=NEWS, at=70, created=70))
     assert [profile.hard for profile in ended.live()] == [{"email_id": "jane@example.com"}]
