@@ -38,6 +38,7 @@ class OrderMark(msgspec.Struct, frozen=True, omit_defaults=True):
     status_id: int
     purchased: bool = False
     silent: bool = False  # history that was loaded without its events: no purchase ever
+    account: str | None = None  # the last one that it had, "" for none; None in rows from before this was kept: the owner's
 
 
 class Checkout(EntityRow, frozen=True, omit_defaults=True):

@@ -77,19 +77,27 @@ def apply_order(row: Checkout, state: OrderState, store: Store) -> Change[Checko
         events = purchase_events(order, store)
     elif mark is not None and bought and order.status_id != mark.status_id:
         events = [order_update(order, mark.status_id, store)]
-    marks = row.orders | {order.id: OrderMark(fence.seen_of(state), order.status_id, bought or (order.placed and not silent), silent)}
-    after = replace(row, orders=dict(sorted(marks.items())))
+    account = order.customer_id or _account_of(mark, row)
+    after_mark = OrderMark(fence.seen_of(state), order.status_id, bought or (order.placed and not silent), silent, account)
+    after = replace(row, orders=dict(sorted((row.orders | {order.id: after_mark}).items())))
     if bought or order.placed:
         after = _end(after)
-    owner = owner_of(order.customer_id, order.email, store)
-    if mark is not None and not order.customer_id and row.owner.startswith(ACCOUNT):
-        owner = row.owner  # an order that lost its account is no guest's: its e-mail may be one that knows of no deletion
+    owner = owner_of(account, order.email, store)
     if not events and (silent == was_silent or not owner):  # one that is silent makes its person known all the same
         return Change(after, note="says nothing new")
     activity = _activity(store, order.cart_id, order.email, order.modified_ms, events, born_ms=order.created_ms, starts=True)
     if not owner and not order.cart_id:
         raise Reject("an order with neither account nor e-mail nor cart belongs to nobody", "billing_address.email")
     return _tell(_passed(after, owner), owner, activity)
+
+
+def _account_of(mark: OrderMark | None, row: Checkout) -> str:
+    """An order that lost its account is no guest's: its e-mail may be one that knows of no deletion."""
+    if mark is None:
+        return ""
+    if mark.account is not None:
+        return mark.account
+    return row.owner.removeprefix(ACCOUNT) if row.owner.startswith(ACCOUNT) else ""
 
 
 def owner_of(customer_id: str, email: str, store: Store) -> str:

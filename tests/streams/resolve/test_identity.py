@@ -209,3 +209,27 @@ def test_the_simulated_engagement_does_count_a_clash():
     clash = two.data.__class__(bytes(two.data).replace(b"b@x", b"a@x"))
     line.commands = [(lane, one), ("other", replace(two, data=clash))]
     assert simulate(line).conflicts == 1
+
+
+def test_a_guests_order_of_a_cart_that_was_an_accounts_is_the_guests_also_where_it_was_incomplete_first():
+    line = Line().tell(customer(), cart(lines={"7": 1}, customer=11)).run()
+    line.tell(order(status=0, email="guest@x", at=10), order(status=11, email="guest@x", at=20)).run()
+    [purchase] = line.events("purchase")
+    assert purchase["customer_ids"]["email_id"] == "guest@x"
+
+
+def test_an_order_that_lost_its_account_stays_the_accounts():
+    line = Line().tell(customer(), order(customer=11, email="till@x"), order(email="till@x", status=2, at=20)).run()
+    [update] = line.events("order_update")
+    assert update["customer_ids"]["customer_id"] == "11"
+    line.tell(customer_gone(at=30), order(email="till@x", status=4, at=40)).run()
+    assert len(line.events("order_update")) == 1
+
+
+def test_a_row_that_does_not_say_whose_its_orders_were_goes_by_its_owner():
+    line = Line().tell(customer(), order(customer=11, email="till@x")).run()
+    for key, row in line.rows.items():
+        line.rows[key] = row.replace(b',"account":"11"', b"")
+    line.tell(order(email="till@x", status=2, at=20)).run()
+    [update] = line.events("order_update")
+    assert update["customer_ids"]["customer_id"] == "11"
