@@ -170,7 +170,6 @@ class Profile(Row, frozen=True, omit_defaults=True):
     moved_here: dict[str, str] = {}  # accounts that came to the e-mail of guests with a profile of their own, and their homes' keys
     erased: dict[str, int] = {}  # accounts of one who asked to be erased, and when: no state of theirs says anything any more
     erased_ms: int = 0  # the last time that who has the e-mail asked for it
-    lapsed_ms: int = 0  # the last time that a subscriber was anonymized who had consented to nothing for long
     number: int = 0  # last of the lane's commands
     live_only: bool = False  # an anonymization is among them: no later one goes by engagement.history
     # Of rows that know no holders yet:

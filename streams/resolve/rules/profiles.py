@@ -271,7 +271,6 @@ class _Work(Subscriptions):
     def lapse(self, fact: Lapsed) -> str:
         if not lapsed(self.row, fact.at_ms, fact.days):
             return "has not lapsed"
-        self.lapsed_ms = fact.at_ms
         self._end_main(fact.at_ms)
         return ""
 

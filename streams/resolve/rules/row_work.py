@@ -38,7 +38,7 @@ class RowWork:
         self.gone = dict(row.gone)
         self.moved_here = dict(row.moved_here)
         self.erased = dict(row.erased)
-        self.erased_ms, self.lapsed_ms = row.erased_ms, row.lapsed_ms
+        self.erased_ms = row.erased_ms
         self.anonymized_ms, self.stayed_ms = row.anonymized_ms, row.stayed_ms
 
     def change(self, note: str) -> Change[Profile]:
@@ -55,7 +55,6 @@ class RowWork:
             moved_here=dict(sorted(self.moved_here.items())),
             erased=dict(sorted(self.erased.items())),
             erased_ms=self.erased_ms,
-            lapsed_ms=self.lapsed_ms,
             anonymized_ms=self.anonymized_ms,
             stayed_ms=self.stayed_ms,
             number=self.told.lane.number,
