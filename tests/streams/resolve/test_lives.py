@@ -146,3 +146,22 @@ def test_with_a_part_of_it_late_by_way_of_history_each_fact_is_with_its_person_a
     line = in_true_order(life, Line(seed), of_backfill=lambda: random_.random() < 0.5)
     assert line.letters == []
     assert faults(life, Engagement().deliver(line.commands, seed, shuffle=True, history=line.history), raced=False) == []
+
+
+@settings(max_examples=300, deadline=None)
+@given(STEPS, st.integers(0, 2**32))
+def test_a_range_of_a_topic_that_is_replayed_at_any_time_changes_nothing_of_how_it_ends(steps: list[Step], seed: int):
+    """With all that follows from it again; a replay of `people` brings back nobody either."""
+    life, line, random_ = Life(steps), Line(seed), random.Random(seed)
+    for message in life.messages:
+        line.tell(message).run()
+        life.answer(line)
+        topic = random_.choice([ACCOUNTS, SUBSCRIBERS, CHECKOUTS, PEOPLE])
+        there = [record for record in line.log if record.topic == topic.name]
+        first, last = sorted(random_.choices(range(len(there) + 1), k=2))
+        for record in there[first:last] if random_.random() < 0.4 else ():
+            line.put(record.topic, record.key.decode(), record.value or b"", record.headers)
+        line.run()
+        life.answer(line)
+    assert line.letters == []
+    assert faults(life, Engagement().deliver(line.commands), raced=False) == []
