@@ -40,6 +40,7 @@ MARGIN_S = 600.0
 """What changed within it is under way: a webhook is stamped within seconds, its first retries and fetch's repeated reads take minutes."""
 GONE_CUSTOMERS_MAX = 100  # found gone for the first time; more are more likely a fault than a shop's day: the run leaves them, and asks
 TRIES_MAX = 8  # of a page; some three minutes
+BODY_BYTES_MAX = 1_000_000  # of a listed one: fetch writes no larger record, and would make a dead letter of it each day
 AT_ONCE = 1000  # records that wait for Kafka's acknowledgement
 
 
@@ -77,7 +78,7 @@ class Compared:
     under_way: int = 0  # differences that the margin excuses
     not_loaded: int = 0  # not here, for nobody asked for history that old, or it is still being loaded
     refused: int = 0  # dead letters of resolve as they are listed: to read them again would say the same
-    unreadable: int = 0  # listed bodies that have no id or no time: fetch would not read them either
+    unreadable: int = 0  # listed bodies of which a field cannot be read, or that are too large for a record: fetch could do no better
     missing: dict[str, int] = field(default_factory=dict)  # id to when it was modified, ms; not here
     older: dict[str, int] = field(default_factory=dict)  # here as it was before; 0 where no time tells: a product's variants, a read's miss
     gone: dict[str, int] = field(default_factory=dict)  # not in the store any more; when is not known: 0
@@ -193,6 +194,8 @@ class Reconcile:
             began_ms, after = began_ms or page.read_at_ms, page.after
             for item in page.items:
                 try:
+                    if len(item) > BODY_BYTES_MAX:
+                        raise Undecodable("too large for a record")
                     listed[id_of(item)] = _SHOWN[resource](item)
                 except Undecodable:
                     found.unreadable += 1

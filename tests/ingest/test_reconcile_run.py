@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from bigcommerce.client import BigCommerce
 from ingest import ahead
-from ingest.reconcile import Compared, CountedApi, Held, Reconcile, read_held
+from ingest.reconcile import BODY_BYTES_MAX, Compared, CountedApi, Held, Reconcile, read_held
 from ops.reconcile import Sender
 from schemas.backfills import Backfills, begun
 from schemas.connection import kafka_options, producer
@@ -106,6 +106,13 @@ async def test_what_a_rule_refused_is_not_asked_for_again_and_what_a_read_missed
         found = await reconcile(history, resource)
         assert (found.listed, found.refused, found.held, found.missing, found.under_way) == (1, 1, 0, {}, 0), resource
     assert await asked(history) == []
+
+
+async def test_what_is_too_large_for_a_record_is_not_asked_for(history: History):
+    await history.act({"action": "create_product", "fields": {"name": "Jar", "description": "x" * BODY_BYTES_MAX}})
+    await hold(history, {})
+    found = await reconcile(history, "product")
+    assert (found.listed, found.unreadable, found.missing, found.not_loaded, found.under_way) == (1, 1, {}, 0, 0)
 
 
 async def test_of_orders_that_are_not_listed_nothing_is_kept_but_when_the_first_was_read(history: History):
