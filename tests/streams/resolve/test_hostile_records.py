@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engagement import catalogs
 from schemas.people import Activity, Event
-from schemas.records import Origin, encode, headers_of
+from schemas.records import RECORD_BYTES_MAX, Origin, encode, headers_of
 from schemas.topics import ACCOUNTS, CHECKOUTS, PEOPLE, PRODUCTS, SUBSCRIBERS
 from streams.engine import Incoming
 from tests.streams.resolve.line import Line, cart, customer, order, product, subscriber
@@ -131,3 +131,30 @@ def test_a_row_that_would_become_too_large_stays_as_it_is_and_what_it_cannot_tak
     line.run()
     assert 0 < len(line.letters) < 20
     assert {letter.reason for letter in line.letters} == {"its row in accounts would become too large"}
+
+
+def test_a_row_that_has_no_room_for_what_was_refused_stays_as_it_is_and_the_dead_letter_is_written():
+    line, key = Line(), (ACCOUNTS.name, b"abc123.1/11")
+
+    def fill(length: int) -> None:
+        fact = Activity(
+            store="abc123.1",
+            customer="11",
+            email="",
+            cart_id="",
+            born_ms=1,
+            at_ms=1,
+            starts_profile=True,
+            events=[Event("purchase", length, {"title": "x" * length})],
+        )
+        line.put(ACCOUNTS.name, key[1].decode(), encode(fact), headers_of(fact, Origin("", 1)))
+        line.run()
+
+    for length in (400_000, 100_000):
+        before = len(line.rows.get(key, b""))
+        fill(length)
+    fill(RECORD_BYTES_MAX - 10 - len(line.rows[key]) - (len(line.rows[key]) - before - 100_000))
+    full = line.rows[key]
+    assert RECORD_BYTES_MAX - 20 < len(full) <= RECORD_BYTES_MAX
+    line.tell(customer(phone="x" * 20_000), customer(phone="x" * 20_000, read=5)).run()
+    assert ([letter.field for letter in line.letters], line.rows[key]) == (["phone", "phone"], full)
