@@ -148,6 +148,7 @@ class _Work(Subscriptions):
             self.holders = holders.end(self.holders, fact.customer, fact.at_ms, away=True)
             self.settle(fact.at_ms)
             return ""
+        wrote = self.writer_of_main() == fact.customer
         account = self.accounts.pop(fact.customer, None)
         of_main = fact.customer in self.erased or (account is not None and account.person == MAIN)
         self.holders = holders.end(self.holders, fact.customer, fact.at_ms, away=of_main)
@@ -160,12 +161,12 @@ class _Work(Subscriptions):
             self.told.anonymize(account.person, fact.at_ms)
             self.settle(fact.at_ms, ended=account.person)
             return ""
-        heir, borne = self.writer_of_main(), self.told.bears
+        heir = self.writer_of_main()
         if stays:
             self.stayed_ms = max(self.stayed_ms, fact.at_ms)
         else:
             self._end_main(max(self.stayed_ms, fact.at_ms), heir)
-        if heir and (not stays or borne == fact.customer):
+        if heir and (not stays or wrote):
             self._look(heir, "it writes the profile from now on")
         return "another live account stands on the e-mail" if stays else ""
 

@@ -24,6 +24,9 @@ STEPS = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 5), st.integer
 # The shop deletes an account after its person was erased and came back with another one, at the other store.
 BACK: list[Step] = [("register", 0, 0), ("erase", 0, 0), ("subscribe", 0, 0), ("register", 1, 0), ("delete", 0, 0)]
 
+# The account that writes the profile after the one that it bears is deleted, too, and leaves it to a third one.
+THIRD: list[Step] = [("register", 0, 0), ("register", 1, 0), ("delete", 0, 0), ("register", 0, 0), ("delete", 1, 0)]
+
 
 @dataclass
 class Person:
@@ -127,6 +130,7 @@ def _number(id: str) -> int:
 @settings(max_examples=400, deadline=None)
 @given(STEPS)
 @example(BACK)
+@example(THIRD)
 def test_accounts_of_two_stores_on_one_email_are_one_person_who_ends_with_the_last_of_them(steps: list[Step]):
     shops = Shops(steps)
     assert shops.line.letters == []

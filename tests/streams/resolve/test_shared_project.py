@@ -64,3 +64,11 @@ def test_a_person_consents_while_a_subscription_of_either_store_does():
     came.tell(at_b(subscriber(5, consents=[], at=19))).run()
     assert came.consents()["jane@example.com", "bigcommerce"] == "reject"
     assert {event["customer_ids"].get("subscriber_id") for event in came.events("consent")} == {"abc123-5", "xyz789-5"}
+
+
+def test_whoever_writes_a_shared_profile_next_is_read_when_the_writer_is_deleted_also_where_the_profile_bears_another():
+    came = line().tell(customer(11), at_b(customer(12, created=5, at=5))).run()
+    came.tell(customer_gone(11, at=20), customer(13, created=30, at=30)).run()
+    came.looks.clear()
+    came.tell(at_b(customer_gone(12, at=40))).run()
+    assert [(look.store, look.id) for look in came.looks] == [(A.store, "13")]
