@@ -25,17 +25,11 @@ NUMBERS = {
     "loaded",
     "of",
     "a second",
-    "listed",
-    "held",
-    "calls",
-    "missing",
-    "older",
-    "gone",
-    "under way",
-    "not loaded",
-    "refused",
-    "unreadable",
     "how many",
+    "customer",
+    "subscriber",
+    "order",
+    "product",
 }
 
 

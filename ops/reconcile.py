@@ -99,9 +99,11 @@ def row(one: Compared) -> dict[str, Any]:
 
 
 def show(found: list[Compared]) -> None:
-    """Two tables: the resources, and below them the hours in which what differs was changed."""
-    columns = ("resource", "listed", "held", "calls", "missing", "older", "gone", "under way", "not loaded", "refused", "unreadable")
-    rows = [[_cell(cells[name.replace(" ", "_")]) for name in columns] for cells in map(row, found)]
+    """Two tables: what was counted of each resource, and below it the hours in which what differs was changed."""
+    counts = ("listed", "held", "calls", "missing", "older", "gone", "under way", "not loaded", "refused", "unreadable")
+    cells = [row(one) for one in found]
+    columns = ("", *(one.resource for one in found))
+    rows = [(name, *(_cell(of[name.replace(" ", "_")]) for of in cells)) for name in counts]
     hours = [(one.resource, kind, hour or "not known", _cell(count)) for one in found for kind, hour, count in one.by_hour()]
     output.show(output.table(columns, rows), Text())
     if hours:

@@ -23,13 +23,16 @@ async def test_what_is_wrong_is_said_in_one_line(run: Run, settings: Settings, s
         assert (ran.code, said in ran.err, len(ran.err.strip().splitlines())) == (code, True, 1), ran.err
 
 
-def test_numbers_are_shown_with_separators_below_each_other(capsys: pytest.CaptureFixture[str]):
+def test_numbers_are_shown_with_separators_below_each_other(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "80")
     missing = {str(n): 3_600_000 for n in range(2000)}
-    show([Compared("customer", listed=123_456, held=121_456, calls=1234, refused=1001, missing=missing), Compared("order", listed=7)])
+    found = [Compared(name, listed=n) for n, name in enumerate(("subscriber", "order", "product"))]
+    show([Compared("customer", listed=123_456, held=121_456, calls=1234, refused=1001, missing=missing), *found])
     out = capsys.readouterr().out
-    columns, _, customers, orders, *_ = out.splitlines()
-    assert customers.split() == ["customer", "123,456", "121,456", "1,234", "2,000", "0", "0", "0", "0", "1,001", "0"]
-    assert [line.index(n) + len(n) for line, n in ((columns, "listed"), (customers, "123,456"), (orders, "7"))] == [18] * 3
+    columns, _, listed, *counts = out.splitlines()
+    assert listed.split() == ["listed", "123,456", "0", "1", "2"]
+    assert [line.split()[-4] for line in counts[:9]] == ["121,456", "1,234", "2,000", "0", "0", "0", "0", "1,001", "0"]
+    assert len({line.index(text) + len(text) for line, text in ((columns, "customer"), (listed, "123,456"), (counts[0], "121,456"))}) == 1
     assert ["customer", "missing", "1970-01-01T01:00Z", "2,000"] in [line.split() for line in out.splitlines()]
     assert "dead-letters list" in out
 

@@ -279,7 +279,7 @@ class World:
         self.accept(self.positions.take(self.log(next, next + 1), self.most))
 
     def add_again(self, records: int) -> None:
-        for tenant, (offset, _) in self.positions.to_read(1).items():
+        for tenant, (offset, _) in self.positions.to_read(self.most or len(self.records)).items():
             self.accept(self.positions.take_apart(tenant, self.log(offset, offset + records)))
 
     def accept(self, taken: list[Record]) -> None:
