@@ -27,6 +27,7 @@ from schemas.committed import Committed, committed_of
 from schemas.failures import Unavailable
 from schemas.membership import Fenced, Heartbeat, instance_id
 from streams.offsets import heed_group_errors
+from streams.passed_over import PassedOver
 from streams.positions import Positions
 
 log = structlog.get_logger()
@@ -35,7 +36,6 @@ RETRY_S = 1.0
 TAKE_RECORDS_MAX = 500
 AHEAD_MAX = 100_000  # done records behind one that is not, of a partition: a kill makes them come again; 100 bytes each
 TENANT_SHARE = 2  # a tenant may have half of a partition's room, where there are several: a store that is merely busy mostly has less
-LOOK_S = 0.2  # between two looks for what may be read again
 
 
 class Bounds(NamedTuple):
@@ -95,9 +95,9 @@ class BatchConsumer:
         self._on_lost = on_lost
         self._metadata = metadata
         self._several = several
-        self._plain = dict(options, enable_auto_commit=False, auto_offset_reset="earliest")
+        plain = dict(options, enable_auto_commit=False, auto_offset_reset="earliest")
         self._options = dict(
-            self._plain,
+            plain,
             group_id=group,
             group_instance_id=instance_id(group, member, topics),
             partition_assignment_strategy=(RangePartitionAssignor,),  # equal partitions of all topics meet in one worker
@@ -107,7 +107,7 @@ class BatchConsumer:
             fetch_max_wait_ms=100,  # a partition that was just emptied joins the next fetch only
         )
         self._open: dict[TopicPartition, Positions] = {}
-        self._again: list[ConsumerRecord] = []  # of tenants that are apart, for the next turn
+        self._passed_over = PassedOver(plain, lambda: self._open, self._most, self._lost)
         self._opening: asyncio.Task[None] | None = None
         self._ticking: asyncio.Task[None] | None = None
         self._rereading: asyncio.Task[None] | None = None
@@ -151,8 +151,7 @@ class BatchConsumer:
         if self._failure:
             raise self._failure
         self._room.clear()
-        if self._again:
-            again, self._again = self._again, []
+        if again := self._passed_over.take():
             return again
         room = self._free()
         if not room:
@@ -268,59 +267,10 @@ class BatchConsumer:
                 self._fail(error)
 
     async def _read_again(self) -> None:
-        """What tenants that are apart have room for is taken, one tenant of a partition after another."""
         try:
-            while not self._to_read():
-                await asyncio.sleep(LOOK_S)
-            reader = AIOKafkaConsumer(**self._plain)
-            try:
-                await self._started_at_last(reader)
-                while True:
-                    await self._read_again_by(reader)
-            finally:
-                await reader.stop()
+            await self._passed_over.run(self._room)
         except Exception as error:  # noqa: BLE001  whatever it is, `take` raises it
             self._fail(error)
-
-    async def _started_at_last(self, reader: AIOKafkaConsumer) -> None:
-        while True:
-            try:
-                await reader.start()
-            except KafkaError as error:
-                log.warning("the broker does not answer; what was passed over is read later", error=type(error).__name__)
-                await asyncio.sleep(RETRY_S)
-            else:
-                return
-
-    def _to_read(self) -> dict[TopicPartition, dict[str, tuple[int, int]]]:
-        found = {tp: partition.to_read(self._most(tp)) for tp, partition in self._open.items()}
-        return {tp: tenants for tp, tenants in found.items() if tenants}
-
-    async def _read_again_by(self, reader: AIOKafkaConsumer) -> None:
-        """One turn of all."""
-        found = self._to_read()
-        if not found:
-            await asyncio.sleep(LOOK_S)
-            return
-        if not found.keys() <= reader.assignment():
-            reader.assign(list(found))
-            self._read_at: dict[TopicPartition, int] = {}
-        for tp, tenants in found.items():
-            partition = self._open.get(tp)
-            for tenant, (offset, room) in tenants.items():
-                if self._read_at.get(tp) != offset:
-                    reader.seek(tp, offset)
-                    self._read_at[tp] = offset
-                records = (await reader.getmany(tp, timeout_ms=100, max_records=room)).get(tp, [])
-                if records:
-                    self._read_at[tp] = records[-1].offset + 1
-                    if records[0].offset > offset:
-                        await self._lost(tp, offset, records[0].offset)
-                if partition is None or self._open.get(tp) is not partition:  # assigned anew meanwhile
-                    return
-                if records:
-                    self._again += partition.take_apart(tenant, records)
-                    self._room.set()
 
     async def _revoke(self, revoked: frozenset[TopicPartition]) -> None:
         await _ended(self._opening)
@@ -335,7 +285,7 @@ class BatchConsumer:
 
     def _close(self) -> None:
         self._open.clear()
-        self._again.clear()
+        self._passed_over.forget()
 
     def _assign(self, assigned: frozenset[TopicPartition]) -> None:
         self._heartbeat.joined()
