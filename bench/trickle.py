@@ -8,6 +8,9 @@ from typing import Any
 
 from ops.demo.deployment import PROJECT, Deployment
 from ops.demo.measure import percentile
+from schemas.connection import read_topic
+from schemas.records import origin_of
+from schemas.topics import ACCOUNTS, CHECKOUTS, COMMANDS, PEOPLE, WEBHOOKS, Topic
 
 ACCEPTED_S_MAX = 60.0  # for the last of them
 LOOK_S = 0.5
@@ -33,16 +36,36 @@ class Trickle:
             change = {"action": "create_customer", "email": email} if number % 2 else _order(email)
             await asyncio.to_thread(lambda change=change: self.deployment.shop.post("/_sim/actions", json=[change]).raise_for_status())
 
-    async def waited_ms(self) -> dict[str, list[int]]:
-        """By phase, of all that were made; -1 of one that was not accepted within ACCEPTED_S_MAX."""
+    async def figures(self) -> dict[str, dict[str, int | None]]:
+        """By phase, of all that were made: how many, ms until Engagement accepted them, and until what they caused stood on a topic.
+
+        Raises LookupError where one was not accepted within ACCEPTED_S_MAX.
+        """
         deadline, since = time.monotonic() + ACCEPTED_S_MAX, 0
-        while self.made.keys() - self.accepted.keys() and time.monotonic() < deadline:
+        while missing := self.made.keys() - self.accepted.keys():
+            if time.monotonic() > deadline:
+                raise LookupError(f"{len(missing)} live changes did not reach Engagement")
             since = await asyncio.to_thread(self._look, since)
             await asyncio.sleep(LOOK_S)
-        found: dict[str, list[int]] = {}
+        found: dict[str, dict[str, list[int]]] = {}
         for email, (phase, made_ms) in self.made.items():
-            found.setdefault(phase, []).append(self.accepted[email] - made_ms if email in self.accepted else -1)
-        return found
+            found.setdefault(phase, {}).setdefault("Engagement", []).append(self.accepted[email] - made_ms)
+        for topic in (ACCOUNTS, CHECKOUTS, PEOPLE, COMMANDS):
+            for phase, ms in await self._stood_ms(topic):
+                found.setdefault(phase, {}).setdefault(topic.name, []).append(ms)
+        return {phase: _described(each) for phase, each in found.items()}
+
+    async def _stood_ms(self, topic: Topic) -> list[tuple[str, int]]:
+        """Of each webhook that caused a record there its phase, and ms from its receipt to the first one: reads are made twice."""
+        firsts = dict(reversed(self.made.values()))
+        webhooks, found = f"{self.deployment.settings.topic_prefix}{WEBHOOKS.name}/", dict[str, tuple[str, int]]()
+        for record in await read_topic(self.deployment.settings, topic.name):
+            origin = origin_of(record.topic, record.partition, record.offset, record.timestamp, record.headers)
+            if origin.cause.startswith(webhooks):
+                _, phase = max((first, phase) for phase, first in firsts.items() if first <= origin.observed_at_ms)
+                stood = phase, record.timestamp - origin.observed_at_ms
+                found[origin.cause] = min(stood, found.get(origin.cause, stood))
+        return list(found.values())
 
     def _look(self, since: int) -> int:
         """Engagement's log from its entry `since` on is known; the entry to go on with."""
@@ -60,5 +83,8 @@ def _order(email: str) -> dict[str, Any]:
     return {"action": "create_order", "lines": [line], "billing": {"email": email}}
 
 
-def described(waited_ms: list[int]) -> dict[str, int | None]:
-    return {"changes": len(waited_ms), "p50_ms": percentile(waited_ms, 50), "p99_ms": percentile(waited_ms, 99), "max_ms": max(waited_ms)}
+def _described(waited_ms: dict[str, list[int]]) -> dict[str, int | None]:
+    figures: dict[str, int | None] = {"changes": len(waited_ms["Engagement"])}
+    for place, ms in waited_ms.items():
+        figures |= {f"{place}: p{percent} ms": percentile(ms, percent) for percent in (50, 99)}
+    return figures

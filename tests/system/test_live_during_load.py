@@ -13,9 +13,14 @@ DAY_MS = 24 * 60 * 60 * 1000
 PEOPLE = 3000
 
 
-def consents(deployment: Deployment) -> list[str]:
+def consents(deployment: Deployment) -> set[tuple[str, str]]:
     profiles = deployment.engagement.get("/_sim/state", params={"project": PROJECT}).json()["profiles"]
-    return [event["properties"]["action"] for profile in profiles for event in profile["events"] if event["type"] == "consent"]
+    return {
+        (profile["hard"]["email_id"], event["properties"]["action"])
+        for profile in profiles
+        for event in profile["events"]
+        if event["type"] == "consent"
+    }
 
 
 async def test_a_consent_that_was_withdrawn_as_a_load_began_is_sent_while_its_history_waits(
@@ -30,7 +35,7 @@ async def test_a_consent_that_was_withdrawn_as_a_load_began_is_sent_while_its_hi
     act(deployment, {"action": "update_subscriber", "id": reader["id"], "fields": {"consents": []}})  # there are no hooks yet
     async with deployment.parts(), behind(deployment.settings) as gauge:
         await wait_until(lambda: consents(deployment))
-        assert consents(deployment) == ["reject"]  # the other's, of the past, waits
+        assert consents(deployment) == {("s0@example.com", "reject")}  # the other's, of the past, wait
         sample = await gauge.sample()
         waiting = sum(sample.ends[tp] - offset for tp, offset in sample.committed.items() if tp.topic == HISTORY.name)
         assert waiting > PEOPLE / 2
