@@ -109,6 +109,10 @@ class DeleteSubscriber(Action):
     id: int
 
 
+class DeleteAllSubscribers(Action):
+    """At once, as the merchant can; answers their `ids`. Fires nothing."""
+
+
 class CreateCart(Action):
     """Answers the cart's `id` and `line_ids`. Fires created, updated and one lineItem/created per line."""
 
@@ -307,7 +311,7 @@ class DeleteVariant(Action):
 
 AnyAction = (
     CreateCustomer | UpdateCustomer | DeleteCustomer | CreateAddress | UpdateAddress | DeleteAddress
-    | CreateSubscriber | UpdateSubscriber | DeleteSubscriber
+    | CreateSubscriber | UpdateSubscriber | DeleteSubscriber | DeleteAllSubscribers
     | CreateCart | AddLine | SetQuantity | RemoveLine | SetCartEmail | SetCartCustomer | ApplyCoupon | DeleteCart
     | CreateBrand | UpdateBrand | CreateCategory | UpdateCategory
     | CreateProduct | UpdateProduct | DeleteProduct | SetImage | CreateVariant | UpdateVariant | DeleteVariant

@@ -137,6 +137,14 @@ def delete_subscriber(action: do.DeleteSubscriber, shop: Shop) -> Body:
     return {"id": action.id}
 
 
+@apply.register
+def delete_all_subscribers(_: do.DeleteAllSubscribers, shop: Shop) -> Body:
+    ids = [entity.id for entity in shop.entities["subscriber"].values() if entity.body]
+    for subscriber_id in ids:
+        shop.put("subscriber", subscriber_id, None)
+    return {"ids": ids}
+
+
 def _change_address(shop: Shop, event: str, address_id: int, change: Callable[[Body], Body | None]) -> Body:
     """The customer's date_modified stays: address changes are no change of the customer to the platform."""
     customer_id = shop.address_owners.get(address_id, 0)

@@ -20,7 +20,7 @@ def carts(shop: Shop, held: Held, owners: Owners) -> Row:
     for cart in shop.carts.values():
         events = held.take("cart_update", cart.id)
         joins = [
-            (owner(order, state.at_s, owners), first_placed(order)[1] and state is order.states[0])
+            (owner(order, owners), first_placed(order)[1] and state is order.states[0])
             for order in ordered[cart.id]
             for state in order.states
         ]
@@ -117,14 +117,14 @@ def _place_problem(cart: Entity, events: list[Event], whose: list[Whose], joins:
         later = [(who, sure) for who, sure in [*zip(whose[number:], certain[number:], strict=True), *joins] if who != NOBODY]
         if event.at_s not in states:  # emptied: of whoever was known last
             at_once, later = NOBODY, owned
-        surely = at_once != NOBODY or any(sure and not who.missable for who, sure in later)
+        surely = at_once != NOBODY or any(sure and who.lives for who, sure in later)
         allowed = [at_once] if at_once != NOBODY else [who for who, _ in later]
         anonymous = not profile.hard and not profile.anonymized
         if anonymous and not surely and ("cart_id", cart.id) in profile.ids:
             held.explained.add(profile)
         elif not any(who.allows(profile) for who in allowed):
             return f"{event} " + ("is not joined to its person" if anonymous else "stands on another person's profile")
-    if any(sure and not who.missable for who, sure in owned):
+    if any(sure and who.lives for who, sure in owned):
         joined = held.of.get(("cart_id", cart.id))
         if joined is None or not any(who.allows(joined) for who, _ in owned):
             return "is not joined to its person"

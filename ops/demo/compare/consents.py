@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from ops.demo.compare.held import Event, Held, Profile, differing
-from ops.demo.compare.owners import Owners, Whose
+from ops.demo.compare.owners import Owners
 from ops.demo.compare.rows import Row
 from ops.demo.compare.shop import Entity, Shop, clean, seconds
 
@@ -14,25 +14,21 @@ TICK_S = 0.05  # at the most between a deletion and the stamp of its webhook
 
 
 class _Subscription:
-    """What a subscriber may have told: the time, the categories that it consents to, and whose that was."""
+    """What a subscriber may have told: the time and the categories that it consents to; it is `whose` the e-mail was when it came."""
 
     def __init__(self, entity: Entity, owners: Owners, shop: Shop) -> None:
         self.entity, self.id, self._shop = entity, entity.id, shop
-        born_s = consented_s = entity.states[0].at_s
-        self.said: list[tuple[int, list[str], Whose]] = []
-
-        def whose(email: str, at_s: float) -> Whose:
-            """One that consents after the deletion of its person is a new one from then on."""
-            return owners.email(clean(email), at_s, born_s) | owners.email(clean(email), at_s, consented_s)
-
-        for state in entity.states:
-            consented_s = state.at_s if state.body["consents"] else consented_s
-            categories = [CATEGORIES[kind] for kind in state.body["consents"]]
-            self.said.append((seconds(state.body["date_modified"]), categories, whose(state.body["email"], state.at_s)))
+        email, came_s = clean(entity.last.body["email"]), entity.states[0].at_s
+        self.whose = owners.email(email, came_s)
+        consented_s = max((state.at_s for state in entity.states if state.body["consents"]), default=came_s)
+        if self.whose.missable:  # one that consents after the deletion of its person is a new one from then on
+            self.whose |= owners.email(email, came_s, consented_s) | owners.email(email, consented_s)
+        self.said = [
+            (seconds(state.body["date_modified"]), [CATEGORIES[kind] for kind in state.body["consents"]]) for state in entity.states
+        ]
         if entity.deleted_s is not None:
             gone_s = entity.deleted_ms / 1000
-            at_last = whose(entity.last.body["email"], gone_s)
-            self.said += [(at_s, [], at_last) for at_s in {int(gone_s), int(gone_s + TICK_S)}]
+            self.said += [(at_s, list[str]()) for at_s in {int(gone_s), int(gone_s + TICK_S)}]
 
     def may_be_found_gone(self, at_s: float) -> bool:
         """A read that finds it gone says so as of what made us look, in milliseconds; a webhook's time has whole seconds."""
@@ -41,9 +37,9 @@ class _Subscription:
         return self.entity.deleted_s is not None and near and at_s != int(at_s)
 
     @property
-    def whose(self) -> Whose:
-        """Whose it is at last."""
-        return self.said[-1][2]
+    def may_be_moved(self) -> bool:
+        """Whether it came while the e-mail passed from one to another, so that it may have been told of the wrong one first."""
+        return len(self.whose.live) > 1
 
     def consents(self, category: str) -> bool:
         return self.entity.deleted_s is None and category in self.said[-1][1]
@@ -53,34 +49,48 @@ def consents(shop: Shop, held: Held, owners: Owners) -> Iterator[Row]:
     row, once = Row("subscribers' consents"), Row("consent events, each once")
     known = {id: _Subscription(entity, owners, shop) for id, entity in shop.subscribers.items()}
     for subscription in known.values():
-        profile = held.of.get(("subscriber_id", subscription.id))
-        if profile is None and (subscription.whose.missable or not subscription.entity.seen):
+        problems = [_problem(subscription, profile, known) for profile in _places(subscription, held)]
+        if (subscription.whose.missable or not subscription.entity.seen) and ("subscriber_id", subscription.id) not in held.of:
             continue
-        row.check(f"subscriber {subscription.id}", _problem(subscription, profile, known))
+        row.check(f"subscriber {subscription.id}", "" if "" in problems else [*problems, "has no profile"][0])
     for profile in held.profiles:
         for category in CATEGORIES.values():
             events = [e for e in profile.events if e.type == "consent" and e.properties.get("category") == category]
             events.sort(key=lambda event: event.at_s)
-            for event, problem in _chain(events, [s for s in known.values() if any(w.allows(profile) for *_, w in s.said)]):
+            for event, problem in _chain(events, [s for s in known.values() if s.whose.allows(profile)]):
                 event.told = True
                 once.check(f"{profile.name}: {event}", problem)
     yield from (row, once)
 
 
-def _problem(subscription: _Subscription, profile: Profile | None, known: dict[str, _Subscription]) -> str:
+def _places(subscription: _Subscription, held: Held) -> list[Profile]:
+    """The profile with its id; and those where it may count without it (docs/decisions.md, docs/guarantees.md): one that is known by its
+    customer id alone, or one that it was moved to."""
+    bearing = held.of.get(("subscriber_id", subscription.id))
+    others = [held.of[key] for key in sorted(subscription.whose.live) if key in held.of]
+    return [*([bearing] if bearing else []), *(p for p in others if subscription.may_be_moved or "email_id" not in p.hard)]
+
+
+def _problem(subscription: _Subscription, profile: Profile, known: dict[str, _Subscription]) -> str:
     """What a subscription comes to at last."""
-    if profile is None:
-        return "has no profile"
     if not subscription.whose.allows(profile):
         return subscription.whose.misplaced(profile)
-    of_profile = [known[id] for id in profile.soft["subscriber_id"] if id in known]
+    ids = profile.soft.get("subscriber_id", [])
+    of_profile = [one for id, one in known.items() if id in ids or ("email_id" not in profile.hard and one.whose.allows(profile))]
+    certain = [subscription, *(one for one in of_profile if not one.may_be_moved)]
     events = sorted((event for event in profile.events if event.type == "consent"), key=lambda event: event.at_s)
     last = {event.properties.get("category"): event.properties.get("action") for event in events}
     if not last:
         return "has no consent event"
-    wanted = {category: "accept" if any(s.consents(category) for s in of_profile) else "reject" for category in CATEGORIES.values()}
-    wrong = [category for category in wanted if last.get(category) != wanted[category]]
+    wanted = {category: _actions(category, certain, of_profile) for category in CATEGORIES.values()}
+    wrong = [category for category in wanted if last.get(category) not in wanted[category]]
     return "differs in " + ", ".join(wrong) if wrong else ""
+
+
+def _actions(category: str, certain: list[_Subscription], possible: list[_Subscription]) -> set[str]:
+    """What a profile may have said last of a category, by the subscriptions that count for it, and by those that may."""
+    accepts = any(one.consents(category) for one in certain)
+    return {"accept"} if accepts else {"reject", *(["accept"] if any(one.consents(category) for one in possible) else [])}
 
 
 def _chain(events: list[Event], subscriptions: list[_Subscription]) -> Iterator[tuple[Event, str]]:
@@ -99,10 +109,10 @@ def _unsaid(event: Event, before: Event | None, subscriptions: list[_Subscriptio
         return "differs in " + ", ".join(wrong)
     step = before is not None and abs(event.at_s - before.at_s - STEP_S) < STEP_S / 10
     for subscription in subscriptions:
-        if action == "reject" and subscription.may_be_found_gone(event.at_s) and subscription.whose.allows(event.profile):
-            return ""
-        for at_s, categories, whose in subscription.said:
+        if action == "reject" and (subscription.may_be_found_gone(event.at_s) or (step and subscription.may_be_moved)):
+            return ""  # or it was moved to the other one that it may have meant
+        for at_s, categories in subscription.said:
             same_time = at_s == event.at_s or (step and before is not None and at_s <= before.at_s)
-            if same_time and (category in categories) == (action == "accept") and whose.allows(event.profile):
+            if same_time and (category in categories) == (action == "accept"):
                 return ""
     return "no subscription of this person said so then"

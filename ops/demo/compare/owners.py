@@ -7,6 +7,7 @@ Facts that are closer together than a state can stay unread may have been met in
 """
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ops.demo.compare.held import Key, Profile
@@ -26,6 +27,11 @@ class Whose:
     def allows(self, profile: Profile) -> bool:
         return bool(self.ended & profile.former) if profile.anonymized else bool(self.live & set(profile.hard.items()))
 
+    @property
+    def lives(self) -> bool:
+        """Whether it certainly stands on a live profile."""
+        return not (self.missable or self.ended)
+
     def misplaced(self, profile: Profile) -> str:
         """What is wrong with a fact's standing there, "" where nothing is."""
         if self.allows(profile):
@@ -38,18 +44,20 @@ class Whose:
 
 @dataclass(frozen=True)
 class Tenure:
-    """An account has an e-mail from `since_s` until it takes another one or is deleted."""
+    """An account has an e-mail from `since_s` until it takes another one or is deleted; `seen`: somebody certainly read that it has it."""
 
     account: Entity
     since_s: float
     until_s: float
+    seen: bool
 
 
 class Owners:
     """Answers from the shop's history alone."""
 
-    def __init__(self, shop: Shop) -> None:
-        self._shop = shop
+    def __init__(self, shop: Shop, lapsed: Mapping[str, float] | None = None) -> None:
+        """`lapsed`: e-mails whose people were ended by a daily run, and when, UNIX seconds; all was at rest then."""
+        self._shop, self._lapsed = shop, lapsed or {}
         self.tenures: dict[str, list[Tenure]] = defaultdict(list)
         self._facts: dict[str, list[tuple[float, bool]]] = defaultdict(list)
         for account in shop.customers.values():
@@ -75,7 +83,8 @@ class Owners:
         for number, email in enumerate(emails):
             if number + 1 == len(emails) or emails[number + 1] != email:
                 until_s = gone_s if number + 1 == len(emails) else account.states[number + 1].at_s
-                self.tenures[email].append(Tenure(account, account.states[since].at_s, until_s))
+                seen = not all(state.brief for state in account.states[since : number + 1])
+                self.tenures[email].append(Tenure(account, account.states[since].at_s, until_s, seen))
                 since = number + 1
 
     def account(self, id: str) -> Whose:
@@ -84,38 +93,44 @@ class Owners:
         key = ("customer_id", id)
         return Whose(live={key}) if account and account.deleted_s is None else Whose(ended={key}, missable=True)
 
-    def email(self, email: str, at_s: float, born_s: float) -> Whose:
-        """Whose a fact by e-mail is that came at `at_s` and, for deletions, counts as of `born_s`."""
+    def email(self, email: str, at_s: float, told_s: float | None = None) -> Whose:
+        """Whose a fact by e-mail is that came at `at_s`; for deletions it counts as of `told_s` where that is given."""
+        born_s = at_s if told_s is None else told_s
         held = self.tenures[email]
-        known = [tenure for tenure in held if tenure.account.seen]
+        known = [tenure for tenure in held if tenure.seen]
         whose = self._of(email, at_s, born_s, held)
         return whose if known == held else whose | self._of(email, at_s, born_s, known)
 
     def _of(self, email: str, at_s: float, born_s: float, held: list[Tenure]) -> Whose:
         """The same, where these accounts had the e-mail and no other did."""
         near = self._shop.seen_within_s
-        whose, certain = self._ended(email, born_s, held)
+        meant = {key for moment in self._moments(at_s, held) for key in self._meant(email, moment, held)}
+        whose, certain = self._ended(email, born_s, held, meant)
         if certain:
             return whose
-        for key in {key for moment in self._moments(at_s, held) for key in self._meant(email, moment, held)}:
+        for key in meant:
             deletions = self._deletions(key, email, held)
             overtakes = any(0 <= born_s - gone_s <= near for gone_s in deletions)
             if any(int(born_s) <= gone_s for gone_s in deletions):
-                whose |= Whose(ended={key}, missable=True)
+                certain = any(int(born_s) <= gone_s for gone_s in self._deletions(key, email, held, certain=True))
+                whose |= Whose(live=set() if certain else {key}, ended={key}, missable=True)
             elif key[0] == "customer_id" and deletions:
                 whose |= Whose(ended={key} if overtakes else set())
             else:
                 whose |= Whose(live={key}, ended={key} if overtakes else set())
         return whose
 
-    def _ended(self, email: str, born_s: float, held: list[Tenure]) -> tuple[Whose, bool]:
-        """Whose a fact was that ended with a person whom the e-mail still meant then; and whether that is certain."""
+    def _ended(self, email: str, born_s: float, held: list[Tenure], meant: set[Key]) -> tuple[Whose, bool]:
+        """Whose a fact was that ended with a person whom the e-mail `meant` when it came, and still then; and whether that is certain."""
+        if born_s <= self._lapsed.get(email, 0):
+            return Whose(ended={("email_id", email)}, missable=True), True
         for gone in {tenure.account.id: tenure.account for tenure in held if int(born_s) <= (tenure.account.deleted_s or -1)}.values():
-            own = {("email_id", email)}
-            keys = {("customer_id", gone.id)} | (own if email in self.homes(gone) else set())
-            meant = [bool(keys & self._meant(email, moment, held)) for moment in self._moments(_gone_s(gone) - MOMENT_S, held)]
-            if any(meant):
-                return Whose(ended=keys | own, missable=True), all(meant)
+            own, homes = {("email_id", email)}, self.homes(gone)
+            certain = {("customer_id", gone.id)} | (own if homes == {email} else set())
+            keys = certain | (own if email in homes else set())
+            then = [self._meant(email, moment, held) for moment in self._moments(_gone_s(gone) - MOMENT_S, held)]
+            if keys & meant and any(keys & one for one in then):
+                return Whose(ended=keys | own, missable=True), all(one <= certain for one in (meant, *then))
         return Whose(), False
 
     def _moments(self, at_s: float, held: list[Tenure]) -> set[float]:
@@ -124,6 +139,9 @@ class Owners:
         near = {change_s for change_s in changes if abs(change_s - at_s) <= self._shop.seen_within_s}
         return {at_s} | near | {change_s - MOMENT_S for change_s in near}
 
+    def has_lapsed(self, email: str) -> bool:
+        return email in self._lapsed
+
     def deleted_before(self, email: str, at_s: float) -> bool:
         """Whether somebody of that e-mail was deleted before: then a cart alone makes nobody known."""
         return any(gone_s < at_s + self._shop.seen_within_s for gone_s in self._deletions(("email_id", email), email, self.tenures[email]))
@@ -131,7 +149,7 @@ class Owners:
     def may_be_known(self, email: str) -> bool:
         """Whether a fact by e-mail may have made a profile of its own, one that still lives."""
         return any(
-            ("email_id", email) in self.email(email, at_s, at_s).live and (starts or not self.deleted_before(email, at_s))
+            ("email_id", email) in self.email(email, at_s).live and (starts or not self.deleted_before(email, at_s))
             for at_s, starts in self._facts[email]
         )
 
@@ -174,8 +192,8 @@ class Owners:
             return {account}
         return {own} if known_s < tenure.since_s - near else {account, own}
 
-    def _deletions(self, key: Key, email: str, held: list[Tenure]) -> list[int]:
-        """When the person whom the key means was deleted, in whole seconds."""
+    def _deletions(self, key: Key, email: str, held: list[Tenure], *, certain: bool = False) -> list[int]:
+        """When the person whom the key means was deleted, in whole seconds; `certain`: without those who may have had another home."""
         if key[0] == "customer_id":
             account = self._shop.customers[key[1]]
             return [] if account.deleted_s is None else [account.deleted_s]
@@ -183,9 +201,13 @@ class Owners:
             tenure.account.deleted_s
             for tenure in held
             if tenure.account.deleted_s is not None
-            and (email in self.homes(tenure.account) or clean(tenure.account.last.body["email"]) == email)
+            and (self._may_be_home(email, tenure.account, certain=certain) or clean(tenure.account.last.body["email"]) == email)
             and not self._lives_there(email, tenure.account)
         ]
+
+    def _may_be_home(self, email: str, account: Entity, *, certain: bool) -> bool:
+        homes = self.homes(account)
+        return homes == {email} if certain else email in homes
 
     def _lives_there(self, email: str, gone: Entity) -> bool:
         """Whether another account that began with this e-mail outlived the deleted one: the profile stays that account's."""

@@ -60,10 +60,11 @@ def expected_properties(body: Json) -> Json:
 
 
 def _check_anonymized(profile: Profile, shop: Shop, held: Held, owners: Owners, row: Row) -> None:
-    """Nothing that it was told is left on it; only deleted people are anonymized."""
+    """Nothing that it was told is left on it; only deleted and lapsed people are anonymized."""
     gone = [a for kind, value in profile.former if kind == "customer_id" and (a := shop.customers.get(value))]
-    gone += [tenure.account for kind, value in profile.former if kind == "email_id" for tenure in owners.tenures.get(value, [])]
-    if any(account.deleted_s is not None for account in gone):
+    emails = [value for kind, value in profile.former if kind == "email_id"]
+    gone += [tenure.account for email in emails for tenure in owners.tenures.get(email, [])]
+    if any(account.deleted_s is not None for account in gone) or any(map(owners.has_lapsed, emails)):
         held.explained.add(profile)
     if named := sorted(name for name, value in profile.properties.items() if value != ""):
         row.wrong.append(f"{profile.name}: still holds {', '.join(named)}")

@@ -85,7 +85,8 @@ def test_a_true_copy_has_no_difference():
     assert held.wrong() == {}
     counted = {row.what: (row.in_shop, row.right) for row in compare(held.shop, held.state, 0, unread_s=0)}
     assert all(right == whole for whole, right in counted.values())
-    assert {what for what, (whole, _) in counted.items() if not whole} == {"hard ids that clash", "dead letters", *CATALOGS}
+    nothing = {"lapsed subscribers, anonymized", "hard ids that clash", "dead letters", *CATALOGS}
+    assert {what for what, (whole, _) in counted.items() if not whole} == nothing
 
 
 ORDER, GUESTS, CANCELLED = {"purchase_id": "116"}, {"purchase_id": "135"}, {"purchase_id": "140"}

@@ -63,6 +63,15 @@ def test_the_truth_keeps_every_state_and_the_deletion(shop):
     assert (truth["created_at_ms"], truth["deleted_at_ms"]) == (times[0], times[-1])
 
 
+def test_all_subscribers_are_deleted_at_once_without_a_webhook(shop):
+    shop.act(*({"action": "create_subscriber", "email": f"{name}@example.com"} for name in "ab"))
+    fired = shop.webhooks()["fired"]
+    [deleted] = shop.act({"action": "delete_all_subscribers"})
+    assert deleted == {"ids": [1, 2]}
+    assert shop.data("/v3/customers/subscribers") == []
+    assert shop.webhooks()["fired"] == fired
+
+
 def test_the_truth_of_an_order_holds_its_lines_and_its_statuses(shop):
     shop.act({"action": "create_cart", "lines": [LINE]}, {"action": "checkout", "cart_id": "$0.id"})
     [order] = shop.truth("order")
