@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from ingest.rate import OVER_S, Rate, Waiting
 from schemas.connection import admin_client, consumer, offsets_of, partitions_of, reaching_kafka
 from schemas.settings import Settings
 from schemas.topics import ACCOUNTS, CATALOG, CHECKOUTS, HISTORY, PAGES, PEOPLE, PRODUCTS, STAGES, SUBSCRIBERS, Topic, group
 
-# By what a stage has left of a topic in all partitions: more than it does between two commits, so that it is never idle for our sake, and
-# no more than it does in a second or two, for live records stand behind that in the topics of resolve.
+# By what a stage has left of a topic in all partitions: more than it does between two commits, so that it is never idle for our sake. What
+# fetch and resolve have left is less, as long as they do anything: `rate.py` sees to that.
 AHEAD_MAX = {
     PAGES: 16,  # records, of up to 900 kB each: 15 MB
     ACCOUNTS: 3_000,
@@ -23,7 +24,7 @@ AHEAD_MAX = {
     HISTORY: 1_000_000,  # about a gigabyte. Engagement takes some hundreds a second: this is half an hour of them
     CATALOG: 100_000,
 }
-LOOK_S = 0.5  # stages commit about once a second
+LOOK_S = 0.25
 PASSED_WITHIN_S = 10.0  # a stage that is not behind has committed by then what stands on its topics
 
 
@@ -67,6 +68,9 @@ class Ahead:
         self._looking = asyncio.Lock()
         self._looked_at = float("-inf")
         self._behind = ""
+        self._waiting: dict[TopicPartition, Waiting] = {}  # of fetch and resolve: each worker commits when it likes
+        self._rate, self._heeded_at = Rate(), time.monotonic()
+        self._free_at, self._held = float("-inf"), False
 
     async def behind(self) -> str:
         """What has to be waited for before more is loaded, in words; "" when there is room. Raises KafkaError, Unavailable."""
@@ -76,18 +80,38 @@ class Ahead:
                 self._looked_at = time.monotonic()
         return self._behind
 
+    def begin(self) -> None:
+        """Another resource is loaded from now on."""
+        self._rate.begin()
+
+    async def turn(self, entities: int) -> None:
+        """So many were loaded: returns when there is time for more. Raises as `behind`."""
+        self._free_at = max(self._free_at + entities / self._rate.per_s, time.monotonic())
+        while (wait_s := self._free_at - time.monotonic()) > 0:
+            self._held = True
+            await asyncio.sleep(min(wait_s, LOOK_S))
+            await self.behind()
+
     async def _look(self) -> str:
         if not self._partitions:
             for stage, topics in STAGES.items():
                 if bounded := [self._prefix + topic.name for topic in topics if topic.name in self._bounds]:
                     self._partitions[stage] = await partitions_of(self._admin, bounded)
+        found = ""
         for stage, partitions in self._partitions.items():
             offsets = await offsets_of(self._admin, self._reader, group(self._prefix, stage), partitions)
-            ends = await self._reader.end_offsets(partitions)
+            ends, now = await self._reader.end_offsets(partitions), time.monotonic()
             left: dict[str, int] = {}
             for tp in partitions:
-                left[tp.topic] = left.get(tp.topic, 0) + ends[tp] - offsets[tp].offset  # without stores that wait: they hold up no other
+                done = offsets[tp].offset  # without stores that wait: they hold up no other
+                left[tp.topic] = left.get(tp.topic, 0) + ends[tp] - done
+                if stage != "deliver":
+                    self._waiting.setdefault(tp, Waiting()).see(now, ends[tp], done)
             for topic, records in left.items():
                 if records > self._bounds[topic.removeprefix(self._prefix)]:
-                    return f"{stage}, which is behind on {topic}"
-        return ""
+                    found = found or f"{stage}, which is behind on {topic}"
+        if (now := time.monotonic()) - self._heeded_at > OVER_S:
+            rest_s = self._rate.heed(max((waiting.s for waiting in self._waiting.values()), default=0.0), held=self._held)
+            self._heeded_at = now + rest_s
+            self._free_at, self._held = max(self._free_at, now + rest_s), False
+        return found

@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import structlog
@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from bigcommerce.client import BigCommerce, HistoryApi
 from bigcommerce.listings import SHRINKS, count, list_page
+from ingest.ahead import Ahead
 from ingest.pages import pages_of
 from schemas.backfills import Backfill, BackfillProgress, State, begun, progress_key
 from schemas.directory import Directory
@@ -55,11 +56,11 @@ class Load:
         directory: Directory,
         bigcommerce: BigCommerce,
         records: Records,
-        behind: Callable[[], Awaitable[str]],
+        ahead: Ahead,
     ) -> None:
-        """`progress` by resource; `partition` is the store's on `backfills`; `behind` says what has to be waited for, "" for nothing."""
+        """`progress` by resource; `partition` is the store's on `backfills`."""
         self._asked, self._progress, self._partition = asked, progress, partition
-        self._directory, self._records, self._behind = directory, records, behind
+        self._directory, self._records, self._ahead = directory, records, ahead
         self._api = HistoryApi(bigcommerce, store_hash(asked.store), lambda: directory.by_store[asked.store].access_token)
 
     async def run(self) -> None:
@@ -76,11 +77,12 @@ class Load:
     async def _load(self, resource: str, at: BackfillProgress) -> bool:
         """Whether it was loaded to its end: not where the store was removed."""
         asked, pace, size, tries = self._asked, Pace(at.loaded), Size(), 0
+        self._ahead.begin()
         while at.state != "done":
             store = self._directory.by_store[asked.store]
             if store.removed:
                 return False
-            if waits_for := "the store, which is paused" if store.paused else await self._behind():
+            if waits_for := "the store, which is paused" if store.paused else await self._ahead.behind():
                 at = await self._wait(at, waits_for)
                 await asyncio.sleep(LOOK_S)
                 continue
@@ -110,6 +112,7 @@ class Load:
                 rate=pace.after(at.loaded + len(listed.items)),
             )
             await self._write(at)
+            await self._ahead.turn(len(listed.items))
         return True
 
     def _as_asked(self, page: Page) -> Page:

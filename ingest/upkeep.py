@@ -137,7 +137,7 @@ class Upkeep:
                 directory=self._directory,
                 bigcommerce=self._bigcommerce,
                 records=self._records,
-                behind=self._ahead.behind,
+                ahead=self._ahead,
             )
             log.info("loads history", store=store, run=asked.run)
             self._loads[store] = asked.run, self._tasks.create_task(load.run())
