@@ -78,7 +78,8 @@ class Directory:
             log.warning("a record of a store that is not known yet waits", store=store)
             self._changed.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), 30)
+                async with asyncio.timeout(30):  # not wait_for: Python 3.11's loses a cancel that comes with a change
+                    await self._changed.wait()
         return self.by_store[store]
 
     def of_hash(self, store_hash: str) -> Store | None:

@@ -158,7 +158,8 @@ class BatchConsumer:
         if not room:
             await self._consumer.getmany(_NONE, timeout_ms=0)  # shows the group that we are alive
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._room.wait(), wait_s)
+                async with asyncio.timeout(wait_s):  # not wait_for: Python 3.11's loses a cancel that comes with room
+                    await self._room.wait()
             return []
         first = {tp: free for tp, free in room.items() if tp.topic not in self._background}
         taken = await self._take_of(first, 0.0) if 0 < len(first) < len(room) else []

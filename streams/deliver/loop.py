@@ -163,7 +163,8 @@ class Deliver:
             self._wake.clear()
             wait_s = min(LOOK_S_MAX, self._make_calls() - time.monotonic())
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), max(0.0, wait_s))
+                async with asyncio.timeout(max(0.0, wait_s)):  # not wait_for: Python 3.11's loses a cancel that comes with a wake
+                    await self._wake.wait()
 
     def _make_calls(self) -> float:
         """Every call that may be made now is under way; returns when to look again. History comes last."""
