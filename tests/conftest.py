@@ -21,12 +21,13 @@ structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))  # 
 hypothesis.settings.register_profile("cartstream", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("cartstream")
 ROOT = Path(__file__).resolve().parent.parent
-PROCESS_BYTES = 3 * 2**30  # of memory: a Kafka, and a whole deployment with another one
+PROCESS_BYTES = 2 * 2**30  # of memory: a Kafka, and at times a whole deployment with another one
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """How many processes run tests: one a core, as far as memory has room for them."""
-    return max(1, min(os.cpu_count() or 1, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // PROCESS_BYTES))
+    """How many processes run tests: three for two cores, for tests wait half of their time, as far as memory has room for them."""
+    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min((os.cpu_count() or 1) * 3 // 2, memory_bytes // PROCESS_BYTES))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
