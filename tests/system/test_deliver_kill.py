@@ -231,6 +231,7 @@ async def test_a_worker_that_was_stopped_for_longer_than_its_session_does_no_har
         stopped = both[0]
         async with asyncio.TaskGroup() as together:
             running = together.create_task(load.run(10 * SESSION_S))
+            await until(world.shares, what="both have partitions")
             await until(lambda: project.counters()["received"] > 300)
             stopped.process.send_signal(signal.SIGSTOP)
             before = await world.committed_each([COMMANDS])
