@@ -239,7 +239,7 @@ async def test_a_worker_that_was_stopped_for_longer_than_its_session_does_no_har
             async def is_taken_over() -> bool:
                 return all(now > then + load.rate // 10 for now, then in zip(await world.committed_each([COMMANDS]), before, strict=True))
 
-            await until(is_taken_over, what="the other worker has all partitions")
+            await until(is_taken_over, 7 * SESSION_S, "the other worker has all partitions")
             assert not running.done()
             stopped.process.send_signal(signal.SIGCONT)
             await asyncio.sleep(1)
