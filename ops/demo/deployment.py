@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
-import orjson
 from aiokafka.admin import AIOKafkaAdminClient
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
@@ -20,31 +21,53 @@ from schemas.connection import admin_client
 from schemas.failures import Unavailable
 from schemas.settings import Settings
 from schemas.settings import load as load_settings
+from schemas.stores import Store
 from schemas.topics import WORKERS, group
 from simulators import process
 
-PROJECT = "11111111-2222-3333-4444-555555555555"
-HASH = "abc123"  # the simulator's first store
+HASH, PROJECT = "abc123", "11111111-2222-3333-4444-555555555555"  # of the simulator's first store
 READY_S_MAX = 90.0
 QUOTA_WINDOW_MS = 1000  # in truth 30 s: a demo has no time to wait for the end of one
 CALL = httpx.Timeout(60)
 
 
+@dataclass(frozen=True)
+class Tenant:
+    """A store of the simulated BigCommerce, and the project of its own that its people go to."""
+
+    hash: str
+    project: str
+
+    @property
+    def store(self) -> str:
+        return f"{self.hash}.1"
+
+    def bears(self, key: bytes) -> bool:
+        """Whether a record with that key is about this store or its people."""
+        return key.startswith((f"{self.store}/".encode(), f"{self.project}/".encode()))
+
+
+FIRST = Tenant(HASH, PROJECT)
+SECOND = Tenant("abc124", "66666666-7777-8888-9999-000000000000")
+
+
 class Deployment:
     """Everything runs while its context is open. `shop` and `engagement` are clients of the simulators' control pages."""
 
-    def __init__(self, folder: Path, jars: Path, *, settle_s: float = 1.0, partitions: int = 4) -> None:
+    def __init__(self, folder: Path, jars: Path, *, settle_s: float = 1.0, partitions: int = 4, lapsed_days: int = 0) -> None:
         """`folder` takes tables, Kafka's records and locks; `jars` is where Kafka's jars are kept."""
         self.folder, self._jars, self._settle_s, self._partitions = folder, jars, settle_s, partitions
+        self._lapsed_days = lapsed_days
         self.settings = Settings()
         self.children: dict[str, supervise.Child] = {}
+        self._keys: dict[Tenant, dict[str, str]] = {}
 
     @contextlib.contextmanager
     def servers(self) -> Iterator[None]:
         """Kafka and the simulators; blocks while they start."""
         with contextlib.ExitStack() as held:
             kafka = held.enter_context(EmbeddedKafka(self._jars, self.folder / "kafka-data"))
-            shop = held.enter_context(process.start("bigcommerce", "--quota", "100000"))
+            shop = held.enter_context(process.start("bigcommerce", "--stores", "2", "--quota", "100000"))
             engagement = held.enter_context(process.start("engagement"))
             port = free_port()
             self.settings = load_settings().model_copy(
@@ -60,6 +83,7 @@ class Deployment:
                     "secret_key": SecretStr(Fernet.generate_key().decode()),
                     "data": self.folder,
                     "settle_s": self._settle_s,
+                    "anonymize_lapsed_days": self._lapsed_days,
                     "slot": None,
                 }
             )
@@ -72,20 +96,13 @@ class Deployment:
             yield
 
     @contextlib.asynccontextmanager
-    async def parts(self, events: str | None = "all") -> AsyncIterator[None]:
-        """The topics and all parts; one store with its hooks, whose history is loaded with these `events`, None: not at all.
+    async def parts(self, events: str | None = "all", tenants: Sequence[Tenant] = (FIRST,)) -> AsyncIterator[None]:
+        """The topics and all parts; the stores with their hooks, whose history is loaded with these `events`, None: not at all.
 
         Returns when ingest is ready.
         """
-        key = {"id": "key", "secret": secrets.token_urlsafe(16)}
-        self.engagement.post("/_sim/projects", json={"token": PROJECT, "keys": [key]}).raise_for_status()
         await create_topics(self.settings)
-        file = self.folder / "secrets.json"
-        token = self.shop.get("/_sim/stores").json()[0]["access_token"]
-        file.write_bytes(orjson.dumps({"access_token": token, "api_key_id": key["id"], "api_secret": key["secret"]}))
-        wanted = stores.Wanted(HASH, self._engagement_url, PROJECT, True, stores.read_secrets(str(file)), events=events or "")
-        file.unlink()
-        store, _ = await stores.add_store(self.settings, wanted)
+        added = [await self.add(tenant, events or "") for tenant in tenants]
         seen = self.environment()
         claimed = [slots.claim(self.folder, stage, None) for stage in WORKERS]
         self.children = {"ingest": supervise.part("ingest", seen, log_file=self.log_file("ingest"))}
@@ -94,14 +111,45 @@ class Deployment:
         lives = asyncio.create_task(supervise.watch_over(list(self.children.values()), told))
         try:
             await self._ready(lives)
-            if events is not None:
-                await backfill.begin(self.settings, store, events, say=lambda _: None)
+            for store in added if events is not None else ():
+                await backfill.begin(self.settings, store, events or "", say=lambda _: None)
             yield
         finally:
             told.set()
             await lives
             for slot in claimed:
                 slot.release()
+
+    async def add(self, tenant: Tenant, events: str = "") -> Store:
+        """What `store add` does, with the store's present token; again where it was added before."""
+        if tenant not in self._keys:
+            self._keys[tenant] = {"id": "key", "secret": secrets.token_urlsafe(16)}
+            self.engagement.post("/_sim/projects", json={"token": tenant.project, "keys": [self._keys[tenant]]}).raise_for_status()
+        key, token = self._keys[tenant], self.access_token(tenant)
+        given = stores.Secrets(access_token=token, api_key_id=key["id"], api_secret=key["secret"])
+        store, _ = await stores.add_store(
+            self.settings, stores.Wanted(tenant.hash, self._engagement_url, tenant.project, True, given, events=events)
+        )
+        return store
+
+    def access_token(self, tenant: Tenant) -> str:
+        """With which BigCommerce lets its caller in to the store now."""
+        [token] = [store["access_token"] for store in self.shop.get("/_sim/stores").json() if store["hash"] == tenant.hash]
+        return str(token)
+
+    def act(self, tenant: Tenant, actions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Things happen in the store's shop; its answers, in the same order."""
+        of_store = [action | {"store": tenant.hash} for action in actions]
+        return list(self.shop.post("/_sim/actions", json=of_store).raise_for_status().json())
+
+    def in_shop(self, tenant: Tenant) -> dict[str, Any]:
+        """All that the store's shop holds and ever held."""
+        found = self.shop.get("/_sim/state", params={"store": tenant.hash}).raise_for_status().json()
+        return dict(found["stores"][tenant.hash])
+
+    def held(self, tenant: Tenant) -> dict[str, Any]:
+        """What Engagement holds in the store's project."""
+        return dict(self.engagement.get("/_sim/state", params={"project": tenant.project}).raise_for_status().json())
 
     def log_file(self, name: str) -> Path:
         return self.folder / f"{name}.log"
@@ -118,6 +166,7 @@ class Deployment:
             "CARTSTREAM_SECRET_KEY": settings.secret_key.get_secret_value(),
             "CARTSTREAM_DATA": str(settings.data),
             "CARTSTREAM_SETTLE_S": str(settings.settle_s),
+            "CARTSTREAM_ANONYMIZE_LAPSED_DAYS": str(settings.anonymize_lapsed_days),
         }
 
     async def _ready(self, lives: asyncio.Task[int]) -> None:

@@ -4,20 +4,19 @@ import asyncio
 import time
 from typing import Any
 
-from ops.demo.deployment import Deployment
+from ops.demo.deployment import Deployment, Tenant
 from ops.demo.shop_life import ShopLife
 from ops.erase import erase
 from schemas.keys import clean_email
 
-PEOPLE = 3
 WAIT_S = 120.0
 
 
-async def erase_people(deployment: Deployment, life: ShopLife) -> dict[int, int]:
-    """Accounts whose people were erased, and when, ms. Everything is at rest before."""
-    leaving = life.erased(PEOPLE)
+async def erase_people(deployment: Deployment, tenant: Tenant, life: ShopLife, people: int) -> dict[int, int]:
+    """Accounts of the store whose people were erased, and when, ms. Everything is at rest before."""
+    leaving = life.erased(people)
     at_ms = time.time_ns() // 1_000_000
-    await asyncio.gather(*(erase(deployment.settings, clean_email(email), None, WAIT_S, say=_nothing) for email in leaving.values()))
+    await asyncio.gather(*(erase(deployment.settings, clean_email(email), tenant.hash, WAIT_S, say=_nothing) for email in leaving.values()))
     return dict.fromkeys(leaving, at_ms)
 
 

@@ -1,11 +1,14 @@
-"""Webhooks that never come: for a while the shop is not heard of, and a reconcile finds what changed meanwhile."""
+"""Webhooks that never come: for a while shops are not heard of, and a reconcile finds what changed meanwhile."""
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from ops.demo.deployment import HASH, Deployment
-from ops.demo.shop_life import ShopLife
+from ops.demo.compare import Unheard
+from ops.demo.deployment import Deployment, Tenant
+from ops.demo.shop_life import Action, ShopLife
 from ops.reconcile import reconcile
 
 LOST = [
@@ -14,28 +17,44 @@ LOST = [
     *(f"store/order/{event}" for event in ("created", "updated", "statusUpdated")),
 ]
 """Of what a reconcile can see: carts have no list, and an account's time of modification does not move with its addresses."""
-READS_LAG_S = 3.0  # a listing shows what changed before
 
 
 @dataclass(frozen=True)
 class Lost:
-    """When nothing was heard, UNIX seconds, what happened then, and how much of it the reconcile found: missing, older here, or gone."""
+    """When nothing was heard of a store, UNIX seconds, what happened there, and how much of it the reconcile found: missing, older here,
+    or gone."""
 
     from_s: float
     until_s: float
     actions: int
     found: int
 
+    def read_by(self, at_s: float) -> Unheard:
+        return Unheard(self.from_s, self.until_s, at_s)
 
-async def lose_webhooks(deployment: Deployment, life: ShopLife) -> Lost:
-    """The shop lives on unheard, and fetch is asked to read what changed. Everything is at rest before."""
+
+class Happening(NamedTuple):
+    """What happens in a store's shop, and what a reconcile compares then: some `resources`, none named: all."""
+
+    life: ShopLife
+    actions: list[Action]
+    resources: list[str]
+
+
+async def lose_webhooks(deployment: Deployment, unheard: Mapping[Tenant, Happening], lag_s: float) -> dict[Tenant, Lost]:
+    """This happens in the stores' shops unheard, and fetch is asked to read what changed. Everything is at rest before.
+
+    `lag_s`: after which a listing shows what changed.
+    """
     from_s = time.time()
     deployment.shop.put("/_sim/knobs", json={"drop": 1.0, "drop_only": LOST}).raise_for_status()
-    actions = life.unheard()
-    answered = await asyncio.to_thread(deployment.shop.post, "/_sim/actions", json=actions)
-    life.learn(answered.raise_for_status().json())
-    await asyncio.sleep(READS_LAG_S)
+    for tenant, happening in unheard.items():
+        happening.life.learn(await asyncio.to_thread(deployment.act, tenant, happening.actions))
+    await asyncio.sleep(lag_s)
     deployment.shop.put("/_sim/knobs", json={"drop": 0.0, "drop_only": []}).raise_for_status()
-    until_s = time.time()
-    compared = await reconcile(deployment.settings, HASH, [], 0, 0.0, all_gone=False)
-    return Lost(from_s, until_s, len(actions), sum(len(ids) for one in compared for ids in one.differences.values()))
+    until_s, lost = time.time(), {}
+    for tenant, happening in unheard.items():
+        compared = await reconcile(deployment.settings, tenant.hash, happening.resources, 0, 0.0, all_gone=False)
+        found = sum(len(ids) for one in compared for ids in one.differences.values())
+        lost[tenant] = Lost(from_s, until_s, len(happening.actions), found)
+    return lost

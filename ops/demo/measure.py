@@ -1,12 +1,13 @@
 """How long it took to read, to decide and to be accepted, from what stands on Kafka and in Engagement's log."""
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from ops.demo.deployment import FIRST, Tenant
 from schemas.commands import Command
 from schemas.connection import read_topic
 from schemas.records import Decoder, Origin, origin_of
@@ -20,31 +21,38 @@ PLACE = ("name", "ids", "event_type", "timestamp")
 
 @dataclass(frozen=True)
 class Read:
-    """`unread_s`: the longest time, in seconds, that something new in the shop stood before we had read it and decided what follows from
-    it: from a webhook's own time to its receipt, and from there to the last record that it caused. `history_known_s`: when the last thing
-    that follows from a page of a backfill was decided, UNIX seconds; 0 where none was loaded.
+    """Of one store. `unread_s`: the longest time, in seconds, that something new in its shop stood before we had read it and decided what
+    follows from it: from a webhook's own time to its receipt, and from there to the last record that it caused. `history_known_s`: when
+    the last thing that follows from a page of a backfill was decided, UNIX seconds; 0 where none was loaded.
     """
 
     unread_s: float
     history_known_s: float
 
 
-async def read(settings: Settings) -> Read:
-    """From all that stands on the topics between a webhook and its commands."""
-    told_s = caused_s = known_s = 0.0
+async def read(settings: Settings, tenants: Sequence[Tenant] = (FIRST,)) -> list[Read]:
+    """Of each, from all that stands on the topics between a webhook and its commands."""
+    told_s, caused_s, known_s = (dict.fromkeys(tenants, 0.0) for _ in range(3))
     for record in await read_topic(settings, WEBHOOKS.name):
         webhook = Decoder(WEBHOOKS.messages).decode(record.value, record.headers)
-        if isinstance(webhook, WebhookReceived):
-            told_s = max(told_s, webhook.received_at_ms / 1000 - orjson.loads(webhook.body)["created_at"])
+        tenant = _tenant(tenants, record.key)
+        if tenant and isinstance(webhook, WebhookReceived):
+            told_s[tenant] = max(told_s[tenant], webhook.received_at_ms / 1000 - orjson.loads(webhook.body)["created_at"])
     for topic in DECIDED:
         decoder = Decoder(topic.messages)
         for record in await read_topic(settings, topic.name):
+            tenant = _tenant(tenants, record.key)
             origin = origin_of(record.topic, record.partition, record.offset, record.timestamp, record.headers)
-            if of_history(settings, origin):
-                known_s = max(known_s, record.timestamp / 1000)
-            elif getattr(decoder.decode(record.value, record.headers), "told", True):  # else found missing: looked for twice, on purpose
-                caused_s = max(caused_s, (record.timestamp - origin.observed_at_ms) / 1000)
-    return Read(told_s + caused_s, known_s)
+            if tenant and of_history(settings, origin):
+                known_s[tenant] = max(known_s[tenant], record.timestamp / 1000)
+            elif tenant and getattr(decoder.decode(record.value, record.headers), "told", True):  # else looked for twice, on purpose
+                caused_s[tenant] = max(caused_s[tenant], (record.timestamp - origin.observed_at_ms) / 1000)
+    return [Read(told_s[tenant] + caused_s[tenant], known_s[tenant]) for tenant in tenants]
+
+
+def _tenant(tenants: Sequence[Tenant], key: bytes) -> Tenant | None:
+    """Whose the record with that key is."""
+    return next((tenant for tenant in tenants if tenant.bears(key)), None)
 
 
 def of_history(settings: Settings, origin: Origin) -> bool:
@@ -52,8 +60,11 @@ def of_history(settings: Settings, origin: Origin) -> bool:
     return origin.cause.startswith(f"{settings.topic_prefix}{PAGES.name}/")
 
 
-async def dead_letters(settings: Settings) -> int:
-    return len(await read_topic(settings, DEAD_LETTERS.name))
+async def dead_letters(settings: Settings, tenant: Tenant | None = None) -> int:
+    """How many there are; of one store with those of which the store cannot be told."""
+    decoder = Decoder(DEAD_LETTERS.messages)
+    letters = [decoder.decode(record.value, record.headers) for record in await read_topic(settings, DEAD_LETTERS.name)]
+    return sum(tenant is None or getattr(letter, "store", "") in ("", tenant.store) for letter in letters)
 
 
 @dataclass(frozen=True)
@@ -67,8 +78,8 @@ class Accepted:
     never: int
 
 
-async def accepted(settings: Settings, entries: Iterable[dict[str, Any]], since_ms: int = 0) -> Accepted:
-    """What became of the commands whose webhooks were received from `since_ms` on; `entries`: Engagement's log, a dictionary a command."""
+async def accepted(settings: Settings, entries: Iterable[dict[str, Any]], since_ms: int = 0, tenant: Tenant = FIRST) -> Accepted:
+    """What became of a store's commands whose webhooks were received from `since_ms` on; `entries`: Engagement's log, a dictionary each."""
     first: dict[bytes, int] = {}
     for entry in entries:
         if entry["outcome"] == "queued" and entry["name"] != "anonymize":
@@ -76,7 +87,7 @@ async def accepted(settings: Settings, entries: Iterable[dict[str, Any]], since_
     decoder, waited, held_back, never = Decoder(COMMANDS.messages), [], set(), 0
     for record in await read_topic(settings, COMMANDS.name):
         command = decoder.decode(record.value, record.headers)
-        if not isinstance(command, Command):
+        if not isinstance(command, Command) or not tenant.bears(record.key):
             continue
         if command.kind == "anonymize":
             held_back.add(record.key)

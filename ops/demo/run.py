@@ -1,82 +1,79 @@
-"""One run of the demo: the shop lives, comes to rest, and is compared with what Engagement holds."""
+"""One run of the demo: two shops live, come to rest, and are compared with what Engagement holds of each."""
 
 import asyncio
 import random
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.text import Text
 
 from ops import output
 from ops.backfill import following
-from ops.demo.compare import Row, Unheard, compare
-from ops.demo.deployment import HASH, PROJECT, Deployment
+from ops.demo.compare import Lapse, Unheard, compare
+from ops.demo.deployment import FIRST, SECOND, Deployment, Tenant
 from ops.demo.erased import as_deleted, erase_people
-from ops.demo.lost import lose_webhooks
-from ops.demo.measure import accepted, dead_letters, percentile, read
+from ops.demo.lapse import lapse
+from ops.demo.lost import Happening, Lost, lose_webhooks
+from ops.demo.measure import Accepted, Read, accepted, dead_letters, percentile, read
 from ops.demo.shop_life import ShopLife
+from ops.demo.summary import OfStore, Summary, show
 from ops.demo.trouble import HEAVY, USUAL, Troublemaker
 from ops.exits import DONE, FAILED
 from ops.lag import Gauge, behind
 from schemas.settings import load as load_settings
 
-PAST = (320, 310, 300, 200, 100)  # days ago: brands and categories, products, accounts came, subscribers, orders
-PAST_PEOPLE = 400
+PAST = (320, 310, 300, 290, 280, 200, 100)  # days ago, for each part of `ShopLife.past`
+LAPSED_DAYS = 250
 DAY_MS = 24 * 60 * 60 * 1000
-ACTIONS_A_TICK, TICK_S = 6, 0.25
+TICK_S = 0.25
 REST_S_MAX = 180.0  # for everything to reach Engagement once nothing happens any more
 QUIET_LOOKS = 3  # looks in a row that find nothing left to do
-SHOWN_MAX = 5  # differences shown of each row
 
 
 @dataclass(frozen=True)
-class Summary:
-    """What a run ends with. Latency is from a webhook's receipt to Engagement's acceptance, None where nothing was accepted.
+class LivingShop:
+    """A store and its shop's life: so many people in its past, then so many actions in TICK_S; at the end so many ask to be erased."""
 
-    `loaded` of the shop's past, in `loaded_in_s` from its first page to the last decision about it, while the shop lived on.
-    `faults`: what went wrong meanwhile, in words, and how often. At the end so many people are `erased`, then `unheard_actions` happen of
-    which no webhook comes, and a `reconcile` finds so many things missing, older here, or gone.
-    """
+    tenant: Tenant
+    life: ShopLife
+    people: int = 400
+    actions: int = 6
+    leaving: int = 3
 
-    seconds: int
-    seed: int
-    actions: int
-    webhooks: int
-    api_calls: int
-    api_calls_per_1000_webhooks: float
-    commands: int
-    loaded: int
-    loaded_in_s: float
-    erased: int
-    unheard_actions: int
-    reconciled: int
-    latency_p50_ms: int | None
-    latency_p99_ms: int | None
-    came_to_rest: bool
-    rest_s: float
-    rows: list[Row]
-    faults: dict[str, int]
 
-    @property
-    def differences(self) -> int:
-        return sum(len(row.wrong) for row in self.rows)
+def two_shops(seed: int) -> list[LivingShop]:
+    """Of one merchant; the ids of their customers, orders and products are the same, and some of their e-mails."""
+    return [LivingShop(FIRST, ShopLife(seed)), LivingShop(SECOND, ShopLife(seed + 1), people=80, actions=1, leaving=1)]
 
-    @property
-    def right(self) -> bool:
-        return self.came_to_rest and not self.differences
+
+@dataclass(frozen=True)
+class Lived:
+    """Of one store, when its shop came to rest: since when it lived, UNIX seconds, how long what happened went unread, and what waited."""
+
+    began_s: float
+    read: Read
+    accepted: Accepted
+
+
+@dataclass(frozen=True)
+class End:
+    """Of one store, what happened at rest: who lapsed, accounts that were erased and when, ms, and what no webhook told of."""
+
+    lapse: Lapse | None = None
+    erased: dict[int, int] = field(default_factory=dict)
+    lost: Lost | None = None
 
 
 def main(seconds: int, seed: int | None, faults: bool, as_json: bool) -> int:
-    """The command: 0 when all came to rest and the shop and Engagement are the same, 1 where not. Raises KafkaUnavailable, WrongSetting."""
+    """The command: 0 when all came to rest and the shops are the same as Engagement, 1 where not. Raises KafkaUnavailable, WrongSetting."""
     drawn = random.randrange(1_000_000) if seed is None else seed  # noqa: S311 - to be told, and given again
     jars = load_settings().data / "kafka"
     with tempfile.TemporaryDirectory(prefix="cartstream-demo-", ignore_cleanup_errors=True) as folder:
-        deployment = Deployment(Path(folder), jars)
+        deployment = Deployment(Path(folder), jars, lapsed_days=LAPSED_DAYS)
         talk = Console(stderr=True, highlight=False, soft_wrap=True)
         talk.print(f"Starting Kafka, a BigCommerce and an Engagement on this machine (seed {drawn}) ...")
         with deployment.servers():
@@ -89,99 +86,144 @@ def main(seconds: int, seed: int | None, faults: bool, as_json: bool) -> int:
 
 
 async def _live(deployment: Deployment, seconds: int, seed: int, faults: bool, talk: Console) -> Summary:
-    life = ShopLife(seed)
-    await asyncio.to_thread(live_before, deployment, life)
-    async with deployment.parts():
-        trouble = Troublemaker(deployment, HEAVY if faults else USUAL, seed)
+    shops = two_shops(seed)
+    for shop in shops:
+        await asyncio.to_thread(live_before, deployment, shop)
+    tenants = [shop.tenant for shop in shops]
+    async with deployment.parts(tenants=tenants):
+        trouble = Troublemaker(deployment, HEAVY if faults else USUAL, seed, tenants)
         progress = Progress(deployment, trouble if faults else None, talk, seconds)
-        summary = await live(deployment, life, seconds, trouble, progress.show)
+        summary = await live(deployment, shops, seconds, trouble, progress.show)
         progress.end()
         return summary
 
 
-def live_before(deployment: Deployment, life: ShopLife) -> None:
+def live_before(deployment: Deployment, shop: LivingShop) -> None:
     """The shop has a past, of which nobody was told."""
-    for days, actions in zip(PAST, life.past(PAST_PEOPLE), strict=True):
+    for days, actions in zip(PAST, shop.life.past(shop.people), strict=True):
         deployment.shop.put("/_sim/knobs", json={"clock_offset_ms": -days * DAY_MS}).raise_for_status()
-        life.learn(deployment.shop.post("/_sim/actions", json=actions).raise_for_status().json())
+        shop.life.learn(deployment.act(shop.tenant, actions))
     deployment.shop.put("/_sim/knobs", json={"clock_offset_ms": 0}).raise_for_status()
 
 
 async def live(
     deployment: Deployment,
-    life: ShopLife,
+    shops: Sequence[LivingShop],
     seconds: int,
     trouble: Troublemaker,
     watch: Callable[[int, int | None], Awaitable[None]],
 ) -> Summary:
-    """The shop lives for `seconds`, or until `trouble` is done, while its past is loaded, comes to rest and is compared.
+    """The shops live for `seconds`, or until `trouble` is done, while their past is loaded, come to rest and are compared.
 
-    `watch` is awaited at every tick, with how many things happened and, once the shop is quiet, how many records are left.
+    `watch` is awaited at every tick, with how many things happened and, once the shops are quiet, how many records are left.
     """
     began_s, began = time.time(), time.monotonic()
-    async with following(deployment.settings) as follower:
-        loaded_at: float | None = None
-        while time.monotonic() - began < seconds or not trouble.is_done:
-            await asyncio.to_thread(trouble.act)
-            await tick(deployment, life)
-            await watch(sum(life.happened.values()), None)
-            await follower.look()
-            if loaded_at is None and not follower.under_way():
-                loaded_at = time.monotonic()
-            if loaded_at and time.monotonic() - loaded_at > trouble.settle_s:
-                life.settle()
-    rested, actions = time.monotonic(), sum(life.happened.values())
+    while time.monotonic() - began < seconds or not trouble.is_done:
+        await asyncio.to_thread(trouble.act)
+        for shop in shops:
+            await asyncio.to_thread(happen, deployment, shop)
+        await watch(happened(shops), None)
+        await asyncio.sleep(TICK_S)
+    rested, actions = time.monotonic(), happened(shops)
+    tenants = [shop.tenant for shop in shops]
     async with behind(deployment.settings) as gauge:
-        came_to_rest = await come_to_rest(deployment, gauge, lambda left: watch(actions, left))
+
+        async def rest() -> bool:
+            return await come_to_rest(deployment, gauge, lambda left: watch(actions, left))
+
+        came_to_rest = await rest()
         rest_s = round(time.monotonic() - rested, 1)
-        found_read = await read(deployment.settings)
-        past = Unheard(0.0, began_s, found_read.history_known_s)
-        waited = (await accepted(deployment.settings, engagements_log(deployment))).waited_ms
-        unheard, lost, found = [past], 0, 0
-        erased = await erase_people(deployment, life) if came_to_rest else {}
-        if trouble.loses_webhooks and came_to_rest:
-            quiet = await lose_webhooks(deployment, life)
-            came_to_rest = await come_to_rest(deployment, gauge, lambda left: watch(actions, left))
-            unheard.append(Unheard(quiet.from_s, quiet.until_s, time.time()))
-            lost, found = quiet.actions, quiet.found
-    shop = as_deleted(deployment.shop.get("/_sim/state").json()["stores"][HASH], erased)
-    engagement = deployment.engagement.get("/_sim/state", params={"project": PROJECT}).json()
+        lived = [
+            Lived(began_s, found, await accepted(deployment.settings, engagements_log(deployment, tenant), tenant=tenant))
+            for tenant, found in zip(tenants, await read(deployment.settings, tenants), strict=True)
+        ]
+        from_s, until_s = trouble.away_s
+        went_on = sum(accepted_between(deployment, tenant, from_s, until_s) for tenant in tenants[:-1])
+        ends = [End()] * len(shops)
+        if came_to_rest:
+            ends = await end(deployment, shops, trouble)
+            came_to_rest = await rest()
+    now_s = time.time()
     webhooks, calls = counted(deployment)
-    async with following(deployment.settings) as follower:
-        loaded = sum(status.loaded for status in follower.statuses([f"{HASH}.1"]))
     return Summary(
         seconds=seconds,
-        seed=life.seed,
-        actions=actions,
+        seed=shops[0].life.seed,
         webhooks=webhooks,
         api_calls=calls,
         api_calls_per_1000_webhooks=round(1000 * calls / max(1, webhooks), 1),
-        commands=len(engagements_log(deployment)),
-        loaded=loaded,
-        loaded_in_s=round(max(0.0, past.read_s - past.until_s), 1),
-        erased=len(erased),
-        unheard_actions=lost,
-        reconciled=found,
-        latency_p50_ms=percentile(waited, 50),
-        latency_p99_ms=percentile(waited, 99),
         came_to_rest=came_to_rest,
         rest_s=rest_s,
-        rows=compare(shop, engagement, await dead_letters(deployment.settings), found_read.unread_s, unheard),
+        away_s=round(until_s - from_s, 1),
+        went_on=went_on,
+        stores=[await of_store(deployment, shop, known, ended, now_s) for shop, known, ended in zip(shops, lived, ends, strict=True)],
         faults=trouble.done(),
     )
 
 
-def engagements_log(deployment: Deployment) -> list[dict[str, Any]]:
+async def end(deployment: Deployment, shops: Sequence[LivingShop], trouble: Troublemaker) -> list[End]:
+    """The last things, at rest: the lapsed, people who ask to be erased, and what no webhook tells of."""
+    lapses = await asyncio.gather(*(lapse(deployment, shop.tenant) for shop in shops))
+    erased = await asyncio.gather(*(erase_people(deployment, shop.tenant, shop.life, shop.leaving) for shop in shops))
+    lost = await lose_webhooks(deployment, unheard(shops, trouble), trouble.reads_lag_s)
+    return [End(run, gone, lost.get(shop.tenant)) for shop, run, gone in zip(shops, lapses, erased, strict=True)]
+
+
+async def of_store(deployment: Deployment, shop: LivingShop, lived: Lived, end: End, now_s: float) -> OfStore:
+    """The store's shop compared with its project, `now_s` when all was at rest for the last time."""
+    tenant, past, waited = shop.tenant, Unheard(0.0, lived.began_s, lived.read.history_known_s), lived.accepted.waited_ms
+    async with following(deployment.settings) as follower:
+        loaded = sum(status.loaded for status in follower.statuses([tenant.store]))
+    return OfStore(
+        store=tenant.hash,
+        actions=sum(shop.life.happened.values()),
+        commands=len(engagements_log(deployment, tenant)),
+        loaded=loaded,
+        loaded_in_s=round(max(0.0, past.read_s - past.until_s), 1),
+        erased=len(end.erased),
+        unheard_actions=end.lost.actions if end.lost else 0,
+        reconciled=end.lost.found if end.lost else 0,
+        latency_p50_ms=percentile(waited, 50),
+        latency_p99_ms=percentile(waited, 99),
+        rows=compare(
+            as_deleted(deployment.in_shop(tenant), end.erased),
+            deployment.held(tenant),
+            await dead_letters(deployment.settings, tenant),
+            lived.read.unread_s,
+            [past, *([end.lost.read_by(now_s)] if end.lost else [])],
+            end.lapse,
+        ),
+    )
+
+
+def happened(shops: Sequence[LivingShop]) -> int:
+    return sum(sum(shop.life.happened.values()) for shop in shops)
+
+
+def happen(deployment: Deployment, shop: LivingShop) -> None:
+    """What happens in the shop in TICK_S."""
+    shop.life.learn(deployment.act(shop.tenant, shop.life.next_actions(shop.actions)))
+
+
+def unheard(shops: Sequence[LivingShop], trouble: Troublemaker) -> dict[Tenant, Happening]:
+    """What happens at the end without a webhook: in the last of several shops all subscribers are deleted at once, of which BigCommerce
+    tells nobody; in the others what the trouble loses."""
+    *others, last = shops
+    found = {last.tenant: Happening(last.life, last.life.all_unsubscribed(), ["subscribers"])} if others else {}
+    if trouble.loses_webhooks:
+        found |= {shop.tenant: Happening(shop.life, shop.life.unheard(), []) for shop in others or shops}
+    return found
+
+
+def engagements_log(deployment: Deployment, tenant: Tenant) -> list[dict[str, Any]]:
     """The commands that reached Engagement."""
-    log = deployment.engagement.get("/_sim/log", params={"project": PROJECT}).json()
+    log = deployment.engagement.get("/_sim/log", params={"project": tenant.project}).json()
     return [dict(zip(log["columns"], row, strict=True)) for row in log["entries"]]
 
 
-async def tick(deployment: Deployment, life: ShopLife) -> None:
-    """What happens in the shop in TICK_S."""
-    answered = await asyncio.to_thread(deployment.shop.post, "/_sim/actions", json=life.next_actions(ACTIONS_A_TICK))
-    life.learn(answered.raise_for_status().json())
-    await asyncio.sleep(TICK_S)
+def accepted_between(deployment: Deployment, tenant: Tenant, from_s: float, until_s: float) -> int:
+    """How many of the store's commands Engagement accepted in that time."""
+    log = engagements_log(deployment, tenant)
+    return sum(from_s < entry["received_at_ms"] / 1000 < until_s and entry["outcome"] == "queued" for entry in log)
 
 
 def counted(deployment: Deployment) -> tuple[int, int]:
@@ -222,7 +264,8 @@ class Progress:
             return
         self._shown = time.monotonic()
         webhooks, _ = counted(self._deployment)
-        commands = sum(self._deployment.engagement.get("/_sim/counters", params={"project": PROJECT}).json()["commands"].values())
+        projects = self._deployment.engagement.get("/_sim/counters").json().values()
+        commands = sum(sum(project["commands"].values()) for project in projects)
         elapsed = time.monotonic() - self._began
         state = f"{elapsed:3.0f}/{self._seconds} s" if left is None else f"comes to rest, {left} left"
         line = f"{state} · {actions:,} things happened · {webhooks:,} webhooks taken · {commands:,} commands at Engagement"
@@ -236,46 +279,3 @@ class Progress:
     def end(self) -> None:
         if self._talk.is_terminal:
             self._talk.print(" " * 130, end="\r")
-
-
-def show(summary: Summary, faults: bool) -> None:
-    """The table, and below it what differs; `faults`: above it what went wrong."""
-    if faults:
-        output.show(output.table(("what went wrong", "times"), [(what, f"{times:,}") for what, times in summary.faults.items() if times]))
-        print()
-    cells = [(row.what, f"{row.in_shop:,}", f"{row.right:,}", str(len(row.wrong) or "")) for row in summary.rows]
-    table = output.table(("what is tracked", "in the shop", "right in Engagement", "differs"), cells)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    output.show(table)
-    wrong = [(row.what, problem) for row in summary.rows for problem in row.wrong[:SHOWN_MAX]]
-    for what, problem in wrong:
-        output.show(Text(f"  {what}: {problem}"))
-    p50, p99 = ("none" if ms is None else f"{ms:,} ms" for ms in (summary.latency_p50_ms, summary.latency_p99_ms))
-    at_rest = f"At rest {summary.rest_s:.0f} s after the shop." if summary.came_to_rest else "It did not come to rest."
-    print(
-        f"\n{summary.actions:,} things happened in {summary.seconds} s and caused {summary.webhooks:,} webhooks; "
-        f"{summary.commands:,} commands reached Engagement.\n"
-        f"{summary.loaded:,} things of its past were loaded meanwhile, in {summary.loaded_in_s:.0f} s.\n"
-        f"{summary.erased} people then asked to be erased, and were anonymized though their accounts still stand.\n"
-        f"{lost_and_found(summary)}"
-        f"From a webhook's receipt to Engagement's acceptance: p50 {p50}, p99 {p99}. {at_rest}\n"
-        f"{summary.api_calls:,} BigCommerce API calls: {summary.api_calls_per_1000_webhooks:.0f} per 1,000 webhooks.\n"
-    )
-    again = f"The same life again: cartstream demo{' --faults' * faults} --seconds {summary.seconds} --seed {summary.seed}"
-    if not summary.came_to_rest:
-        print(f"Something was still under way {summary.rest_s:.0f} s after the shop, so this says little: it did not come to rest. {again}")
-    elif summary.differences:
-        print(f"{summary.differences} differences. {again}")
-    else:
-        print("The shop and Engagement are the same.")
-
-
-def lost_and_found(summary: Summary) -> str:
-    """The line about webhooks that never came, where there were any."""
-    if not summary.unheard_actions:
-        return ""
-    return (
-        f"Then all webhooks about {summary.unheard_actions:,} more things were lost; a reconcile found {summary.reconciled:,} entities "
-        "to read again.\n"
-    )

@@ -6,6 +6,7 @@ pass from one person to another, and are typed as people type them. Products cha
 categories, and vanish.
 """
 
+import itertools
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,17 +22,10 @@ COLORS, THINGS = ("Red", "Blue", "Green", "Black"), ("Jar", "Towel", "Lamp", "Mu
 TRACKINGS = ("none", "product", "variant")
 PAST_STATUSES = (11, 10, 10, 2, 4, 5, 0)
 LATER_STATUSES = (2, 10, 10, 4, 14, 5, 9)
-# What the line gets wrong when an e-mail passes from one person to another is left out.
-# May an e-mail that was ever subscribed pass to another account? The line mixes up whose consent it is.
-SUBSCRIBED_EMAILS_PASS_ON = False
-# May an account move to an e-mail of another one by which guests bought? The line tells what they do to the account that left.
-GUESTS_EMAILS_PASS_ON_BY_A_MOVE = False
-# May an account move to the e-mail of a deleted one? The line tells it what the deleted person's old orders come to.
-DELETED_EMAILS_ARE_MOVED_TO = False
-# Rounds of actions before an e-mail that an account left is another's: of a newcomer who is met before the move, nothing is told.
+# What docs/guarantees.md does not promise is left out, for nobody could say what is right: who takes an e-mail is not met before the state
+# by which the one before left it, so it is free for another only so many rounds of actions later.
 LEFT_ROUNDS = 40
-# Rounds before the e-mail of a deleted account is registered again: an account of the deletion's own second has no profile until it
-# changes, and what a newcomer does who is met before the deletion is anonymized with the old profile.
+# The same for the e-mail of a deleted account; one that registers in the deletion's own second also has no profile until it changes.
 GONE_ROUNDS = 40
 TYPED_ODDLY, KNOWN_EMAIL, GUEST_REGISTERS = 0.15, 0.15, 0.2  # chances
 
@@ -57,7 +51,7 @@ class Goods:
 class ShopLife:
     """Call `next_actions`, post them, hand the answers to `learn`; `happened` counts what was done, by name.
 
-    Before, where the shop is to have one, the same with each of `past`, and `settle` when the past is known to the line.
+    Before, where the shop is to have one, the same with each of `past`.
     """
 
     seed: int
@@ -66,18 +60,15 @@ class ShopLife:
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)  # noqa: S311 - a life to be lived again, no secret
         self._people = 0
+        self._ids_to_come = itertools.count(-1, -1)  # of what the shop has not yet answered
         self._customers: dict[int, str] = {}
         self._since: dict[int, int] = {}  # in which round an account was registered
         self._subscribers: dict[int, str] = {}
         self._guests: list[str] = []
-        self._moved: set[int] = set()  # accounts that ever changed their e-mail
         self._left: dict[str, int] = {}  # e-mails that accounts changed for others, and in which round
         self._gone: dict[str, int] = {}  # e-mails of deleted accounts, and in which round
         self._round = 0
-        self._ever_subscribed: set[str] = set()
-        self._guests_ever: set[str] = set()
-        self._passed_on: set[str] = set()  # e-mails that had more than one account
-        self._passed_on_by_a_move: set[str] = set()
+        self._withdrawn: dict[int, str] = {}  # subscribers who withdrew their consent long ago and did nothing since
         self._next: list[tuple[Action, Any]] = []  # what was begun and is still to be done
         self._carts: list[Cart] = []
         self._orders: list[int] = []
@@ -86,32 +77,33 @@ class ShopLife:
         self._categories: list[int] = []
         self._touched: set[int] = set()  # products of this round: what happens to one waits for what happened before
         self._asked: list[tuple[Action, Any]] = []
-        self._unsettled: set[str] = set()  # e-mails of the past that the line may not know yet
 
     def past(self, people: int) -> Iterator[list[Action]]:
-        """What happened before anybody followed: what is sold, accounts, then subscribers, then orders of accounts and of guests."""
+        """What happened before anybody followed: what is sold; accounts; subscribers, most of whom then withdrew their consent and did
+        nothing since; other subscribers; orders of accounts and of guests."""
         self._asked = [asked for make in (self._new_brand, self._new_category) for _ in range(4) if (asked := make())]
         yield [action for action, _ in self._asked]
         self._asked = [asked for _ in range(people // 10) if (asked := self._new_product())]
         yield [action for action, _ in self._asked]
         self._asked = [self._register_with(self._new_email()) for _ in range(people)]
         yield [action for action, _ in self._asked]
+        self._asked = [self._subscribe_long_ago(has_account=n % 3 == 0) for n in range(max(8, people // 30))]
+        yield [action for action, _ in self._asked]
+        self._asked = [
+            ({"action": "update_subscriber", "id": id, "fields": {"consents": []}}, None)
+            for id in list(self._withdrawn)[len(self._withdrawn) // 4 :]
+        ]
+        yield [action for action, _ in self._asked]
         self._asked = [asked for _ in range(people // 3) if (asked := self._subscribe())]
         yield [action for action, _ in self._asked]
         self._asked = [self._past_order() for _ in range(people)]
         yield [action for action, _ in self._asked]
-        self._unsettled = {*self._customers.values(), *self._subscribers.values(), *self._guests}
-
-    def settle(self) -> None:
-        """The line knows the past: its people may go, and their e-mails may pass on."""
-        self._unsettled = set()
 
     def _past_order(self) -> tuple[Action, Any]:
         customer = self._customer() if self._random.random() < 0.5 else 0
         email = self._customers[customer] if customer else self._random.choice([*self._guests[-20:], self._new_email()])
         if not customer and email not in self._guests:
             self._guests.append(email)
-            self._guests_ever.add(email)
         city, state, country, code = self._random.choice(CITIES)
         action: Action = {
             "action": "create_order",
@@ -138,6 +130,7 @@ class ShopLife:
             (self._subscribe, 6),
             (self._change_mind, 4),
             (self._unsubscribe, 2),
+            (self._consent_anew, 1),
             (self._start_cart, 18),
             (self._grow_cart, 14),
             (self._shrink_cart, 5),
@@ -172,7 +165,7 @@ class ShopLife:
 
     def erased(self, count: int) -> dict[int, str]:
         """Accounts whose people ask to be erased, and their e-mails; they do nothing any more."""
-        able = [id for id, email in self._customers.items() if id > 0 and id not in self._moved and email not in self._unsettled]
+        able = [id for id in self._customers if id > 0]
         leaving = {id: self._customers.pop(id) for id in self._random.sample(able, min(count, len(able)))}
         self._carts = [cart for cart in self._carts if cart.customer not in leaving]
         self._subscribers = {id: email for id, email in self._subscribers.items() if email not in leaving.values()}
@@ -194,6 +187,12 @@ class ShopLife:
         self._asked = [asked for act in acts if (asked := act())]
         return [action for action, _ in self._asked]
 
+    def all_unsubscribed(self) -> list[Action]:
+        """The merchant deletes all subscribers at once."""
+        self._subscribers, self._withdrawn = {}, {}
+        self._asked = [({"action": "delete_all_subscribers"}, None)]
+        return [action for action, _ in self._asked]
+
     def learn(self, answers: list[dict[str, Any]]) -> None:
         """What the shop answered to the last actions, in their order."""
         for (action, then), answer in zip(self._asked, answers, strict=True):
@@ -212,27 +211,15 @@ class ShopLife:
 
     def _free(self, emails: list[str]) -> str:
         """One of them that no account has now and that one may take, "" where there is none."""
-        held = set(self._customers.values()) | self._unsettled
-        recent = {email for email, gone in self._gone.items() if self._round - gone < GONE_ROUNDS}
-        recent |= {email for email, left in self._left.items() if self._round - left < LEFT_ROUNDS}
-        free = [e for e in emails if e not in held | recent and (e not in self._left or self._may_pass_on(e))]
+        taken = set(self._customers.values())
+        taken |= {email for email, gone in self._gone.items() if self._round - gone < GONE_ROUNDS}
+        taken |= {email for email, left in self._left.items() if self._round - left < LEFT_ROUNDS}
+        free = [email for email in emails if email not in taken]
         return self._random.choice(free) if free else ""
-
-    def _free_to_move_to(self, emails: list[str]) -> str:
-        return self._free([email for email in emails if self._may_be_moved_to(email)])
-
-    def _may_be_moved_to(self, email: str) -> bool:
-        left_by_guests = email in self._left and email in self._guests_ever
-        return (DELETED_EMAILS_ARE_MOVED_TO or email not in self._gone) and (GUESTS_EMAILS_PASS_ON_BY_A_MOVE or not left_by_guests)
-
-    def _may_pass_on(self, email: str) -> bool:
-        return SUBSCRIBED_EMAILS_PASS_ON or email not in self._ever_subscribed
 
     def _known_email(self) -> str:
         """Of somebody who is known already, or was; a new one where nobody is."""
         known = [*self._guests, *self._left, *self._gone, *self._subscribers.values(), *self._customers.values()]
-        if not GUESTS_EMAILS_PASS_ON_BY_A_MOVE:
-            known = [email for email in known if email not in self._passed_on_by_a_move]
         return self._random.choice(known) if known else self._new_email()
 
     def _register(self) -> tuple[Action, Any]:
@@ -261,7 +248,7 @@ class ShopLife:
             "attributes": {"Shoe Size": str(self._random.randrange(36, 47))} if self._random.random() < 0.3 else {},
             "form_fields": {"How did you hear about us?": "Friend"} if self._random.random() < 0.3 else {},
         }
-        self._take(-len(self._customers) - 1, email)  # at once; its id comes with the answer
+        self._customers[next(self._ids_to_come)] = email  # at once; its id comes with the answer
         return action, lambda answer: self._registered(answer["id"], email)
 
     def _registered(self, id: int, email: str) -> None:
@@ -269,13 +256,8 @@ class ShopLife:
         self._customers[id] = email
         self._since[id] = self._round
 
-    def _take(self, id: int, email: str) -> None:
-        self._customers[id] = email
-        if email in self._left:
-            self._passed_on.add(email)
-
-    def _customer(self, *, settled: bool = False) -> int:
-        known = [id for id, email in self._customers.items() if id > 0 and not (settled and email in self._unsettled)]
+    def _customer(self) -> int:
+        known = [id for id in self._customers if id > 0]
         return self._random.choice(known) if known else 0
 
     def _change_account(self) -> tuple[Action, Any] | None:
@@ -292,28 +274,25 @@ class ShopLife:
 
     def _move(self, id: int, email: str) -> tuple[Action, Any]:
         self._left[self._customers[id]] = self._round
-        self._moved.add(id)
-        if email in self._left:
-            self._passed_on_by_a_move.add(email)
-        self._take(id, email)
+        self._customers[id] = email
         return {"action": "update_customer", "id": id, "fields": {"email": self._typed(email)}}, None
 
     def _change_email(self) -> tuple[Action, Any] | None:
-        id = self._customer(settled=True)
+        id = self._customer()
         return self._move(id, self._new_email()) if id else None
 
     def _take_left_email(self) -> tuple[Action, Any] | None:
-        """Of another account, or its own of before."""
-        id, email = self._customer(settled=True), self._free_to_move_to(list(self._left))
+        """Of another account, one that is deleted too, or its own of before."""
+        id, email = self._customer(), self._free([*self._left, *self._gone])
         return self._move(id, email) if id and email else None
 
     def _take_known_email(self) -> tuple[Action, Any] | None:
         """A guest's or a subscriber's: that e-mail has a profile of its own."""
-        id, email = self._customer(settled=True), self._free_to_move_to([*self._guests, *self._subscribers.values()])
+        id, email = self._customer(), self._free([*self._guests, *self._subscribers.values()])
         return self._move(id, email) if id and email else None
 
     def _swap_emails(self) -> tuple[Action, Any] | None:
-        able = [id for id, email in self._customers.items() if id > 0 and self._may_be_swapped(id, email)]
+        able = [id for id in self._customers if id > 0 and self._round - self._since[id] >= LEFT_ROUNDS]
         if len(able) < 2:
             return None
         one, other = self._random.sample(able, 2)
@@ -322,14 +301,8 @@ class ShopLife:
         self._next = [self._move(other, first), self._move(one, second)]
         return begun
 
-    def _may_be_swapped(self, id: int, email: str) -> bool:
-        if email in self._unsettled:
-            return False
-        by_guests = not GUESTS_EMAILS_PASS_ON_BY_A_MOVE and email in self._guests_ever
-        return self._round - self._since[id] >= LEFT_ROUNDS and self._may_pass_on(email) and not by_guests
-
     def _leave(self) -> tuple[Action, Any] | None:
-        id = self._customer(settled=True)
+        id = self._customer()
         if not id or len(self._customers) < 5:
             return None
         self._gone[self._customers.pop(id)] = self._round
@@ -341,15 +314,32 @@ class ShopLife:
         email = self._customers[id] if id and self._random.random() < 0.6 else self._new_email()
         if self._random.random() < KNOWN_EMAIL:
             email = self._known_email()
-        if email in self._subscribers.values() or (email in self._passed_on and not SUBSCRIBED_EMAILS_PASS_ON):
+        if email in {*self._subscribers.values(), *self._withdrawn.values()}:
             return None
         return self._subscribe_with(email)
 
     def _subscribe_with(self, email: str) -> tuple[Action, Any]:
-        self._ever_subscribed.add(email)
-        self._subscribers[-len(self._subscribers) - 1] = email  # taken at once; its id comes with the answer
+        self._subscribers[next(self._ids_to_come)] = email  # taken at once; its id comes with the answer
         action = {"action": "create_subscriber", "email": self._typed(email), "consents": self._random.choice(CONSENTS[:3])}
         return action, lambda answer: self._subscribed(answer["id"], email)
+
+    def _subscribe_long_ago(self, *, has_account: bool) -> tuple[Action, Any]:
+        able = [e for id, e in self._customers.items() if id > 0 and e not in self._subscribers.values()] if has_account else []
+        email = self._random.choice(able) if able else self._new_email()
+        action, _ = self._subscribe_with(email)
+        return action, lambda answer: self._did_nothing_since(answer["id"], email)
+
+    def _did_nothing_since(self, id: int, email: str) -> None:
+        self._subscribers = {known: kept for known, kept in self._subscribers.items() if kept != email}
+        self._withdrawn[id] = email
+
+    def _consent_anew(self) -> tuple[Action, Any] | None:
+        """One who withdrew long ago, and may have an account; some never do."""
+        if len(self._withdrawn) < 6:
+            return None
+        id = self._random.choice(list(self._withdrawn))
+        self._subscribers[id] = self._withdrawn.pop(id)
+        return {"action": "update_subscriber", "id": id, "fields": {"consents": CONSENTS[1]}}, None
 
     def _subscribed(self, id: int, email: str) -> None:
         self._subscribers = {known: kept for known, kept in self._subscribers.items() if known > 0 or kept != email}
@@ -545,7 +535,6 @@ class ShopLife:
         if not cart or cart.customer or cart.email:
             return None
         cart.email = self._known_email() if self._random.random() < KNOWN_EMAIL else self._new_email()
-        self._guests_ever.add(cart.email)
         return {"action": "set_cart_email", "cart_id": cart.id, "email": self._typed(cart.email)}, None
 
     def _use_coupon(self) -> tuple[Action, Any] | None:
@@ -570,8 +559,6 @@ class ShopLife:
         email = self._customers.get(cart.customer, "") or cart.email
         if not email:
             email = self._known_email() if self._random.random() < KNOWN_EMAIL else self._new_email()
-        if not cart.customer:
-            self._guests_ever.add(email)
         if not cart.customer and email not in self._guests:
             self._guests.append(email)
         city, state, country, code = self._random.choice(CITIES)

@@ -6,13 +6,14 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
-from ops.demo.deployment import HASH, PROJECT, Deployment
+from ops.demo.deployment import FIRST, Deployment, Tenant
+from ops.demo.outage import Outage
 from ops.supervise import Child
 
 QUOTA = 60  # calls in a window of a second: more than we need, less than two apps can use
@@ -24,13 +25,13 @@ NO_ANSWER_S = 16.0  # longer than any call of ours waits
 @dataclass(frozen=True)
 class Trouble:
     """`shop`: knobs of the simulated BigCommerce. `engagement`: requests that fail before or after they were carried out, which a
-    reader of its answers cannot tell. `kill_every_s`: parts die by kill -9, one after the other, None: none does. `settle_s`: from the
-    last page of the shop's past on Kafka to everything about it being decided. `loses_webhooks`: at the end, for a while, all of them."""
+    reader of its answers cannot tell. `kill_every_s`: parts die by kill -9, one after the other, None: none does. `outage`: the last one
+    of several stores loses its access, then its project, for a while. `loses_webhooks`: at the end, for a while, all of them."""
 
     shop: dict[str, Any]
     engagement: tuple[dict[str, Any], ...]
     kill_every_s: float | None = None
-    settle_s: float = 5.0
+    outage: bool = False
     loses_webhooks: bool = False
 
 
@@ -73,7 +74,7 @@ HEAVY = Trouble(
         {"kind": "slow", "probability": 0.003, "wait_s": NO_ANSWER_S, "applied": True},
     ),
     kill_every_s=2.0,
-    settle_s=30.0,
+    outage=True,
     loses_webhooks=True,
 )
 
@@ -81,26 +82,36 @@ HEAVY = Trouble(
 class Troublemaker:
     """Causes trouble from now on: what the simulators do by themselves at once, the rest whenever `act` is called."""
 
-    def __init__(self, deployment: Deployment, trouble: Trouble, seed: int) -> None:
+    def __init__(self, deployment: Deployment, trouble: Trouble, seed: int, tenants: Sequence[Tenant] = (FIRST,)) -> None:
         """The deployment's parts run."""
-        self._deployment, self.settle_s, self.loses_webhooks = deployment, trouble.settle_s, trouble.loses_webhooks
-        self._other_app = OtherApp(deployment, seed)
+        self._deployment, self.loses_webhooks = deployment, trouble.loses_webhooks
+        self.reads_lag_s = 2 * trouble.shop["read_lag_ms"] / 1000
+        self._other_app = OtherApp(deployment, tenants[0], seed)
         self._killer = Killer(deployment.children, trouble.kill_every_s) if trouble.kill_every_s else None
         deployment.shop.put("/_sim/knobs", json=trouble.shop).raise_for_status()
-        deployment.shop.put(f"/_sim/stores/{HASH}", json={"quota": QUOTA}).raise_for_status()
-        faults = [fault | {"project": PROJECT} for fault in trouble.engagement]
+        for tenant in tenants:
+            deployment.shop.put(f"/_sim/stores/{tenant.hash}", json={"quota": QUOTA}).raise_for_status()
+        faults = [fault | {"project": tenant.project} for tenant in tenants for fault in trouble.engagement]
         deployment.engagement.post("/_sim/faults", json=faults).raise_for_status()
+        self._outage = Outage(deployment, tenants[-1], faults) if trouble.outage and len(tenants) > 1 else None
 
     def act(self) -> None:
         """What it is time for; may block for as long as the other app makes its calls."""
         self._other_app.act()
         if self._killer:
             self._killer.act()
+        if self._outage:
+            self._outage.act()
 
     @property
     def is_done(self) -> bool:
-        """Whether every part that is to be killed was killed at least once."""
-        return self._killer is None or min(self._killer.killed.values()) > 0
+        """Whether every part that is to be killed was killed at least once, and no store is away."""
+        return (self._killer is None or min(self._killer.killed.values()) > 0) and (self._outage is None or self._outage.is_over)
+
+    @property
+    def away_s(self) -> tuple[float, float]:
+        """From when and until when a store was away, UNIX seconds; both 0 where none was."""
+        return (self._outage.from_s, self._outage.until_s) if self._outage else (0.0, 0.0)
 
     def done(self) -> dict[str, int]:
         """What went wrong so far, in words, and how often."""
@@ -124,6 +135,7 @@ def counted(shop: Mapping[str, Any], engagement: Mapping[str, int], killed: Mapp
         "webhooks dropped": webhooks.get("dropped", 0),
         "webhooks refused, and sent again": webhooks.get("retries", 0),
         "BigCommerce: stale reads": shop["stale_reads"],
+        "BigCommerce: 401, access lost": sum(times for call, times in shop["calls"].items() if call.endswith(" 401")),
         "BigCommerce: 429, quota spent": of_shop["quota"],
         "BigCommerce: 429 without headers": of_shop["throttle"],
         "BigCommerce: 5xx": of_shop["error_5xx"],
@@ -170,11 +182,11 @@ class Killer:
 
 
 class OtherApp:
-    """Another app of the store: now and then it makes so many calls that the quota, which is the store's, is spent for all."""
+    """Another app of a store: now and then it makes so many calls that the quota, which is the store's, is spent for all."""
 
-    def __init__(self, deployment: Deployment, seed: int) -> None:
+    def __init__(self, deployment: Deployment, tenant: Tenant, seed: int) -> None:
         self._shop, self._random = deployment.shop, random.Random(seed)  # noqa: S311 - to be had again, no secret
-        self._token = deployment.shop.get("/_sim/stores").json()[0]["access_token"]
+        self._address, self._token = f"/stores/{tenant.hash}/v2/store", deployment.access_token(tenant)
         self._next_s = time.monotonic() + self._random.uniform(*PAUSE_S)
 
     def act(self) -> None:
@@ -184,6 +196,6 @@ class OtherApp:
         self._next_s = time.monotonic() + self._random.uniform(*PAUSE_S)
         for _ in range(QUOTA):
             with contextlib.suppress(httpx.HTTPError):  # the shop's API fails this app, too
-                answer = self._shop.get(f"/stores/{HASH}/v2/store", headers={"x-auth-token": self._token}, timeout=PATIENCE_S)
+                answer = self._shop.get(self._address, headers={"x-auth-token": self._token}, timeout=PATIENCE_S)
                 if answer.headers.get("x-rate-limit-requests-left") == "0":
                     return

@@ -30,5 +30,10 @@ def test_a_shop_under_heavy_trouble_ends_without_a_difference(kafka_folder: Path
     assert min(faults[f"webhooks {what}"] for what in ("doubled", "delayed", "refused, and sent again")) >= 1, faults
     assert sum(times for name, times in faults.items() if name.startswith("BigCommerce")) >= 1, faults
     assert not [what for what in faults if what.endswith(" ended by itself with 70")], "a bug"
-    assert faults["webhooks dropped"] >= summary["reconciled"] >= summary["unheard_actions"] / 2 >= 20, faults
+    first, second = summary["stores"]
+    assert faults["webhooks dropped"] >= first["reconciled"] >= first["unheard_actions"] / 2 >= 20, faults
+    assert second["reconciled"] >= 8, "all subscribers were deleted at once"
+    assert faults["BigCommerce: 401, access lost"] >= 1, faults
+    assert summary["away_s"] > 5, "the second store"
+    assert summary["went_on"] > 20, "the first store meanwhile"
     assert " faults" in ran.stderr

@@ -33,7 +33,8 @@ def knobs(deployment: Deployment, **changed: Any) -> None:
 async def differences(deployment: Deployment) -> list[str]:
     shop = deployment.shop.get("/_sim/state").json()["stores"][HASH]
     engagement = deployment.engagement.get("/_sim/state", params={"project": PROJECT}).json()
-    rows = compare(shop, engagement, await dead_letters(deployment.settings), (await read(deployment.settings)).unread_s)
+    [found] = await read(deployment.settings)
+    rows = compare(shop, engagement, await dead_letters(deployment.settings), found.unread_s)
     return [f"{row.what}: {wrong}" for row in rows for wrong in row.wrong]
 
 

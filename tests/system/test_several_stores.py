@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from ops.demo.compare import Row, compare
-from ops.demo.deployment import HASH, PROJECT, Deployment
+from ops.demo.deployment import FIRST, Deployment
 from ops.demo.measure import dead_letters, read
-from ops.demo.run import tick
+from ops.demo.run import TICK_S, LivingShop, happen
 from ops.demo.shop_life import ShopLife
 from ops.stores import Secrets, Wanted, add_store
 from tests.system.conftest import act, wait_until
@@ -62,16 +62,16 @@ async def test_one_stores_lost_token_spent_quota_down_project_and_poison_stop_no
         lost = [f"lost{n}@second.com" for n in range(50)]
         act(deployment, *({"action": "create_customer", "store": "second", "email": email, "first_name": "Lost"} for email in lost))
 
-        life, began = ShopLife(seed=7), time.monotonic()
+        shop, began = LivingShop(FIRST, ShopLife(seed=7)), time.monotonic()
         while time.monotonic() - began < SECONDS:
-            await tick(deployment, life)
+            await asyncio.to_thread(happen, deployment, shop)
+            await asyncio.sleep(TICK_S)
         rows: list[Row] = []
 
         async def are_the_same() -> bool:
             nonlocal rows
-            shop = deployment.shop.get("/_sim/state").json()["stores"][HASH]
-            engagement = deployment.engagement.get("/_sim/state", params={"project": PROJECT}).json()
-            rows = compare(shop, engagement, 0, (await read(deployment.settings)).unread_s)
+            [found] = await read(deployment.settings)
+            rows = compare(deployment.in_shop(FIRST), deployment.held(FIRST), 0, found.unread_s)
             return not any(row.wrong for row in rows)
 
         deadline = time.monotonic() + 150

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from ops.demo.deployment import Deployment
-from ops.demo.run import live, live_before
+from ops.demo.deployment import FIRST, Deployment
+from ops.demo.run import LivingShop, live, live_before
 from ops.demo.shop_life import ShopLife
 from ops.demo.trouble import USUAL, Troublemaker
 
@@ -23,12 +23,14 @@ async def test_the_shop_and_engagement_are_the_same_after_every_part_was_killed(
     async def watch(_: int, __: int | None) -> None:
         """Nobody looks."""
 
-    life = ShopLife(seed)
-    await asyncio.to_thread(live_before, deployment, life)
+    shop = LivingShop(FIRST, ShopLife(seed))
+    await asyncio.to_thread(live_before, deployment, shop)
     async with deployment.parts():
-        trouble = Troublemaker(deployment, replace(USUAL, kill_every_s=KILL_EVERY_S, settle_s=SECONDS), seed)
-        summary = await live(deployment, life, SECONDS, trouble, watch)
+        trouble = Troublemaker(deployment, replace(USUAL, kill_every_s=KILL_EVERY_S), seed)
+        summary = await live(deployment, [shop], SECONDS, trouble, watch)
     assert summary.came_to_rest, f"seed {seed}, {summary.faults}"
     assert min(summary.faults[f"{part} killed"] for part in deployment.children) >= 1, summary.faults
-    assert [(row.what, row.wrong) for row in summary.rows if row.wrong] == [], f"seed {seed}, {summary.faults}"
-    assert all(row.in_shop for row in summary.rows if row.what not in ("hard ids that clash", "dead letters"))
+    [of_store] = summary.stores
+    assert [(row.what, row.wrong) for row in of_store.rows if row.wrong] == [], f"seed {seed}, {summary.faults}"
+    nothing = ("hard ids that clash", "dead letters", "lapsed subscribers, anonymized")
+    assert all(row.in_shop for row in of_store.rows if row.what not in nothing)

@@ -48,6 +48,7 @@ def test_what_went_wrong_is_counted_without_what_befell_the_other_app():
         "webhooks": {"duplicated": 3, "delayed": 4, "retries": 5},
         "faults": {"GET /v2/store quota": 7, "GET /v3/customers quota": 1, "GET /v2/orders quota": 2, "GET /v2/orders hang": 6},
         "stale_reads": 8,
+        "calls": {"GET /v3/customers 401": 6, "GET /v3/customers 200": 5, "GET /v2/orders 401": 1},
     }
     found = counted(shop, {"429": 1, "500": 2, "503 applied": 3, "slow": 1, "slow applied": 1, "drop": 4}, {"fetch": 9})
     assert {name: times for name, times in found.items() if times} == {
@@ -57,6 +58,7 @@ def test_what_went_wrong_is_counted_without_what_befell_the_other_app():
         "BigCommerce: stale reads": 8,
         "BigCommerce: 429, quota spent": 3,
         "BigCommerce: no answer in time": 6,
+        "BigCommerce: 401, access lost": 7,
         "Engagement: 429": 1,
         "Engagement: 5xx": 5,
         "Engagement: no answer in time": 2,
