@@ -203,18 +203,18 @@ class Owners:
             for tenure in held
             if tenure.account.deleted_s is not None
             and (self._may_be_home(email, tenure.account, certain=certain) or clean(tenure.account.last.body["email"]) == email)
-            and not self._lives_there(email, tenure.account)
+            and not self._lives_there(email, tenure.account, held)
         ]
 
     def _may_be_home(self, email: str, account: Entity, *, certain: bool) -> bool:
         homes = self.homes(account)
         return homes == {email} if certain else email in homes
 
-    def _lives_there(self, email: str, gone: Entity) -> bool:
+    def _lives_there(self, email: str, gone: Entity, held: list[Tenure]) -> bool:
         """Whether another account that began with this e-mail outlived the deleted one: the profile stays that account's."""
         return any(
             email in self.homes(tenure.account) and tenure.since_s < _gone_s(gone) < _gone_s(tenure.account)
-            for tenure in self.tenures[email]
+            for tenure in held
             if tenure.account is not gone
         )
 
