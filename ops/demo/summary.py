@@ -133,6 +133,6 @@ def lost_and_found(summary: Summary) -> str:
         f"all webhooks about {store.unheard_actions} things in {store.store} were lost" for store in others if store.unheard_actions
     )
     return (
-        f"Then all subscribers of {last.store} were deleted at once, of which BigCommerce tells nobody{', and ' * bool(lost)}{lost}: "
-        f"a reconcile found {both(summary, 'reconciled')} things to read again.\n"
+        f"Then all subscribers of {last.store} were deleted at once, of which BigCommerce tells nobody{', and ' * bool(lost)}{lost}.\n"
+        f"A reconcile found {both(summary, 'reconciled')} things to read again.\n"
     )

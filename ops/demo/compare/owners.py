@@ -187,10 +187,11 @@ class Owners:
         """An account moved to an e-mail: it means the account from then on, unless it had a profile of its own before."""
         near, own, account = self._shop.seen_within_s, ("email_id", email), ("customer_id", tenure.account.id)
         gone_s = max((at_s for at_s in self._deletions(own, email, held) if at_s < tenure.since_s), default=-1)
-        known_s = min((at_s for at_s, _ in self._facts[email] if int(at_s) > gone_s), default=float("inf"))
-        if known_s > tenure.since_s + near:
+        facts = [at_s for at_s, _ in self._facts[email] if int(at_s) > gone_s]
+        if all(at_s > tenure.since_s + near for at_s in facts):
             return {account}
-        return {own} if known_s < tenure.since_s - near else {account, own}
+        known = any(self._shop.read_from(at_s) < tenure.since_s - near for at_s in facts)
+        return {own} if known else {account, own}
 
     def _deletions(self, key: Key, email: str, held: list[Tenure], *, certain: bool = False) -> list[int]:
         """When the person whom the key means was deleted, in whole seconds; `certain`: without those who may have had another home."""
@@ -202,18 +203,18 @@ class Owners:
             for tenure in held
             if tenure.account.deleted_s is not None
             and (self._may_be_home(email, tenure.account, certain=certain) or clean(tenure.account.last.body["email"]) == email)
-            and not self._lives_there(email, tenure.account)
+            and not self._lives_there(email, tenure.account, held)
         ]
 
     def _may_be_home(self, email: str, account: Entity, *, certain: bool) -> bool:
         homes = self.homes(account)
         return homes == {email} if certain else email in homes
 
-    def _lives_there(self, email: str, gone: Entity) -> bool:
+    def _lives_there(self, email: str, gone: Entity, held: list[Tenure]) -> bool:
         """Whether another account that began with this e-mail outlived the deleted one: the profile stays that account's."""
         return any(
             email in self.homes(tenure.account) and tenure.since_s < _gone_s(gone) < _gone_s(tenure.account)
-            for tenure in self.tenures[email]
+            for tenure in held
             if tenure.account is not gone
         )
 
