@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Mapping
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -10,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from ingest.rate import OVER_S, Rate, Waiting
 from schemas.connection import admin_client, consumer, offsets_of, partitions_of, reaching_kafka
 from schemas.settings import Settings
+from schemas.stores import Store
 from schemas.topics import ACCOUNTS, CATALOG, CHECKOUTS, HISTORY, PAGES, PEOPLE, PRODUCTS, STAGES, SUBSCRIBERS, Topic, group
 
 # By what a stage has left of a topic in all partitions: more than it does between two commits, so that it is never idle for our sake. What
@@ -67,18 +69,29 @@ class Ahead:
         self._partitions: dict[str, list[TopicPartition]] = {}  # by stage
         self._looking = asyncio.Lock()
         self._looked_at = float("-inf")
-        self._behind = ""
+        self._left: dict[tuple[str, str], int] = {}  # records, by stage and topic, without those of tenants that are apart
+        self._apart: dict[tuple[str, str], Counter[str]] = {}  # these
         self._waiting: dict[TopicPartition, Waiting] = {}  # of fetch and resolve: each worker commits when it likes
         self._rate, self._heeded_at = Rate(), time.monotonic()
         self._free_at, self._held = float("-inf"), False
 
-    async def behind(self) -> str:
-        """What has to be waited for before more is loaded, in words; "" when there is room. Raises KafkaError, Unavailable."""
+    async def behind(self, store: Store) -> str:
+        """What has to be waited for before more of a store is loaded, in words; "" when there is room. Raises KafkaError, Unavailable.
+
+        What another store has left that waits, and holds up nobody (schemas/committed.py), does not count.
+        """
+        await self._look_now_and_then()
+        for (stage, topic), records in self._left.items():
+            apart = self._apart[stage, topic]
+            if records + apart[store.store] + apart[store.project] > self._bounds[topic.removeprefix(self._prefix)]:
+                return f"{stage}, which is behind on {topic}"
+        return ""
+
+    async def _look_now_and_then(self) -> None:
         async with self._looking:
             if time.monotonic() - self._looked_at > LOOK_S:
-                self._behind = await self._look()
+                await self._look()
                 self._looked_at = time.monotonic()
-        return self._behind
 
     def begin(self) -> None:
         """Another resource is loaded from now on."""
@@ -90,28 +103,25 @@ class Ahead:
         while (wait_s := self._free_at - time.monotonic()) > 0:
             self._held = True
             await asyncio.sleep(min(wait_s, LOOK_S))
-            await self.behind()
+            await self._look_now_and_then()
 
-    async def _look(self) -> str:
+    async def _look(self) -> None:
         if not self._partitions:
             for stage, topics in STAGES.items():
                 if bounded := [self._prefix + topic.name for topic in topics if topic.name in self._bounds]:
                     self._partitions[stage] = await partitions_of(self._admin, bounded)
-        found = ""
         for stage, partitions in self._partitions.items():
             offsets = await offsets_of(self._admin, self._reader, group(self._prefix, stage), partitions)
             ends, now = await self._reader.end_offsets(partitions), time.monotonic()
-            left: dict[str, int] = {}
+            for topic in {tp.topic for tp in partitions}:
+                self._left[stage, topic], self._apart[stage, topic] = 0, Counter()
             for tp in partitions:
-                done = offsets[tp].offset  # without stores that wait: they hold up no other
-                left[tp.topic] = left.get(tp.topic, 0) + ends[tp] - done
+                stands = offsets[tp]
+                self._left[stage, tp.topic] += ends[tp] - stands.offset
+                self._apart[stage, tp.topic].update({tenant: apart.records for tenant, apart in stands.apart.items()})
                 if stage != "deliver":
-                    self._waiting.setdefault(tp, Waiting()).see(now, ends[tp], done)
-            for topic, records in left.items():
-                if records > self._bounds[topic.removeprefix(self._prefix)]:
-                    found = found or f"{stage}, which is behind on {topic}"
+                    self._waiting.setdefault(tp, Waiting()).see(now, ends[tp], stands.offset)
         if (now := time.monotonic()) - self._heeded_at > OVER_S:
             rest_s = self._rate.heed(max((waiting.s for waiting in self._waiting.values()), default=0.0), held=self._held)
             self._heeded_at = now + rest_s
             self._free_at, self._held = max(self._free_at, now + rest_s), False
-        return found

@@ -82,7 +82,7 @@ class Load:
             store = self._directory.by_store[asked.store]
             if store.removed:
                 return False
-            if waits_for := "the store, which is paused" if store.paused else await self._ahead.behind():
+            if waits_for := "the store, which is paused" if store.paused else await self._ahead.behind(store):
                 at = await self._wait(at, waits_for)
                 await asyncio.sleep(LOOK_S)
                 continue

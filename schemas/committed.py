@@ -53,8 +53,9 @@ class Committed(NamedTuple):
 
     def not_before(self, offset: int) -> "Committed":
         """As if all before that offset were done: the records are not there any more."""
-        apart = {tenant: Apart(max(offset, at), records) for tenant, (at, records) in self.apart.items()}
-        return Committed(max(offset, self.offset), apart, self.text)
+        end = max(offset, self.offset)
+        apart = {tenant: Apart(max(offset, at), min(records, end - max(offset, at))) for tenant, (at, records) in self.apart.items()}
+        return Committed(end, {tenant: one for tenant, one in apart.items() if one.records or one.offset > end}, self.text)
 
     @property
     def metadata(self) -> str:

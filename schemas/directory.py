@@ -39,7 +39,7 @@ class Directory:
 
     def has_several(self) -> bool:
         """Whether one store could make another wait."""
-        return len(self.by_store) > 1
+        return sum(not store.removed for store in self.by_store.values()) > 1
 
     async def start(self) -> None:
         """Returns when the topic was read to its end. Raises Unavailable, WrongSetting."""

@@ -27,14 +27,13 @@ from schemas.committed import Committed, committed_of
 from schemas.failures import Unavailable
 from schemas.membership import Fenced, Heartbeat, instance_id
 from streams.offsets import heed_group_errors
-from streams.passed_over import PassedOver
-from streams.positions import Positions
+from streams.passed_over import LOOK_S, PassedOver
+from streams.positions import AHEAD_MAX, Positions
 
 log = structlog.get_logger()
 
 RETRY_S = 1.0
 TAKE_RECORDS_MAX = 500
-AHEAD_MAX = 100_000  # done records behind one that is not, of a partition: a kill makes them come again; 100 bytes each
 TENANT_SHARE = 2  # a tenant may have half of a partition's room, where there are several: a store that is merely busy mostly has less
 
 
@@ -82,7 +81,7 @@ class BatchConsumer:
         Exceptions of all three are raised by `take`.
         metadata: asked at each commit what to commit with a partition's offset, of METADATA_BYTES_MAX less APART_BYTES_MAX
         bytes (schemas/committed.py) at most; None: what was committed last.
-        several: whether there are several tenants. One that is alone is never set apart: its lag is seen by Kafka's own tools.
+        several: whether there are several stores. One that is alone is never set apart: its lag is seen by Kafka's own tools.
         """
         self.call_s_max = session_timeout_s / 3  # the time-out of every outside call of the stage is at most this
         self._fence_s = session_timeout_s / 2
@@ -111,6 +110,7 @@ class BatchConsumer:
         self._opening: asyncio.Task[None] | None = None
         self._ticking: asyncio.Task[None] | None = None
         self._rereading: asyncio.Task[None] | None = None
+        self._revoking = False
         self._committing = asyncio.Lock()
         self._room = asyncio.Event()
         self._failure: Exception | None = None
@@ -136,7 +136,7 @@ class BatchConsumer:
         await _ended(self._opening)
         with contextlib.suppress(KafkaError, TimeoutError):
             await self.commit()
-        self._close()
+        self._open.clear()
         await self._consumer.stop()
 
     async def take(self, wait_s: float) -> list[ConsumerRecord]:
@@ -151,8 +151,10 @@ class BatchConsumer:
         if self._failure:
             raise self._failure
         self._room.clear()
-        if again := self._passed_over.take():
+        if not self._revoking and (again := self._passed_over.take()):
             return again
+        if any(partition.is_behind for partition in self._open.values()):
+            wait_s = min(wait_s, LOOK_S)
         room = self._free()
         if not room:
             await self._consumer.getmany(_NONE, timeout_ms=0)  # shows the group that we are alive
@@ -170,8 +172,8 @@ class BatchConsumer:
         for tp, partition in self._open.items():
             size = self._size(tp)
             free = self._free_of(tp, partition, size)
-            if free * 10 < size and self._several():
-                if partition.behind_first * 10 >= AHEAD_MAX * 9:
+            if self._several() and self._is_full(tp, partition, size):
+                if tp.topic in self._background or partition.behind_first * 10 >= AHEAD_MAX * 9:
                     partition.set_oldest_apart()
                 else:
                     partition.set_largest_apart()
@@ -179,6 +181,11 @@ class BatchConsumer:
             if free * 10 >= size:  # one with little room would make the turn small for all: it waits until a tenth is free
                 room[tp] = free
         return room
+
+    def _is_full(self, tp: TopicPartition, partition: Positions, size: int) -> bool:
+        """Whether there is no room, and no commit alone would make some."""
+        left = size - (partition.next - partition.position) if tp.topic in self._background else self._free_of(tp, partition, size)
+        return left * 10 < size
 
     def _size(self, tp: TopicPartition) -> int:
         """The room of a partition, in records."""
@@ -191,8 +198,8 @@ class BatchConsumer:
         return min(size - partition.under_way, AHEAD_MAX - partition.behind_first)
 
     def _most(self, tp: TopicPartition) -> int:
-        """How much a tenant may have under way in a partition where it is not alone."""
-        return max(1, self._size(tp) // TENANT_SHARE)
+        """How much a tenant may have under way in a partition where it is not alone; where many are apart they share that."""
+        return max(1, self._size(tp) // (TENANT_SHARE * max(1, self._open[tp].apart)))
 
     async def _take_of(self, room: Mapping[TopicPartition, int], wait_s: float) -> list[ConsumerRecord]:
         taken: list[ConsumerRecord] = []
@@ -275,6 +282,7 @@ class BatchConsumer:
 
     async def _revoke(self, revoked: frozenset[TopicPartition]) -> None:
         await _ended(self._opening)
+        self._revoking = True
         if revoked and self._on_revoked:
             try:
                 await self._on_revoked(revoked)
@@ -282,11 +290,7 @@ class BatchConsumer:
                 self._fail(error)
         with contextlib.suppress(KafkaError, TimeoutError):
             await self.commit()
-        self._close()
-
-    def _close(self) -> None:
         self._open.clear()
-        self._passed_over.forget()
 
     def _assign(self, assigned: frozenset[TopicPartition]) -> None:
         self._heartbeat.joined()
@@ -301,7 +305,8 @@ class BatchConsumer:
         except Exception as error:  # noqa: BLE001  whatever it is, `take` raises it
             self._fail(error)
         else:
-            self._open = {tp: Positions(bound.committed, run_bounded=tp.topic in self._background) for tp, bound in bounds.items()}
+            self._open = {tp: Positions(bound.committed, until_committed=tp.topic in self._background) for tp, bound in bounds.items()}
+            self._revoking = False
             self._room.set()
 
     async def _bounds(self, assigned: frozenset[TopicPartition]) -> dict[TopicPartition, Bounds]:
@@ -324,6 +329,7 @@ class BatchConsumer:
                 stands = stands.not_before(begin[tp])
             elif stands.offset > end[tp]:  # the broker lost its log's end, or the topic was made anew: aiokafka begins at the start
                 log.error("less is there than was done", topic=tp.topic, partition=tp.partition, committed=stands.offset, end=end[tp])
+                stands = Committed(begin[tp])
             bounds[tp] = Bounds(stands, end[tp])
         return bounds
 

@@ -14,6 +14,8 @@ from schemas.committed import Apart, Committed, has_room, tenant_of
 
 Record = Any  # of Kafka: `offset` and `key`
 
+AHEAD_MAX = 100_000  # done records behind one that is not, of a partition: a kill makes them come again; 100 bytes each
+
 
 class _Run:
     """Records that were handed out, from the first that is not done on."""
@@ -65,14 +67,25 @@ class _Apart(_Run):
     def __init__(self, next: int) -> None:
         super().__init__()
         self.next = next
+        self.handed_out: deque[int] = deque()  # what was since the committed position, by offset
         self.behind = False  # the partition has passed over records from `next` on
-        self._passed: deque[int] = deque()  # these by their offsets,
+        self.passed: deque[int] = deque()  # these by their offsets,
         self._passed_before = 0  # but for the first ones
+
+    def hold(self, tenant: str, record: Record) -> None:
+        super().hold(tenant, record)
+        self.handed_out.append(record.offset)
+
+    def in_doubt(self, committed: int) -> int:
+        """How many a kill would bring back, done or not."""
+        while self.handed_out and self.handed_out[0] < committed:
+            self.handed_out.popleft()
+        return len(self.handed_out)
 
     def pass_over(self, offset: int) -> None:
         if not self.behind:
             self.behind, self.next = True, offset
-        self._passed.append(offset)
+        self.passed.append(offset)
 
     def passed_before(self, records: int) -> None:
         """So many were passed over in an earlier life."""
@@ -83,17 +96,17 @@ class _Apart(_Run):
         self.hold(tenant_of(record.key), record)
         if self._passed_before:
             self._passed_before -= 1
-        elif self._passed:
-            self._passed.popleft()
+        elif self.passed:
+            self.passed.popleft()
 
     def catch_up(self, next: int) -> None:
         self.next, self.behind, self._passed_before = next, False, 0
-        self._passed.clear()
+        self.passed.clear()
 
     def position(self, committed: int) -> Apart:
         """Beside that offset of the partition."""
-        while self._passed and self._passed[0] < committed:
-            self._passed.popleft()
+        while self.passed and self.passed[0] < committed:
+            self.passed.popleft()
             self._passed_before += 1
         return Apart(next(iter(self.held), self.next), sum(offset < committed for offset in self.held) + self._passed_before)
 
@@ -101,12 +114,9 @@ class _Apart(_Run):
 class Positions:
     """One partition since it was assigned."""
 
-    def __init__(self, committed: Committed, *, run_bounded: bool = False) -> None:
-        """`run_bounded`: what is done behind a record that is not counts as under way for a tenant that is apart.
-
-        A kill brings all of that back.
-        """
-        self._run_bounded = run_bounded
+    def __init__(self, committed: Committed, *, until_committed: bool = False) -> None:
+        """`until_committed`: of a tenant that is apart all counts as under way that a kill would bring back."""
+        self._until_committed = until_committed
         self.committed = committed  # the last that stands on Kafka
         self.next = committed.offset  # the offset after the last record that was handed out or passed over
         self._together = _Run()
@@ -122,13 +132,23 @@ class Positions:
 
     @property
     def behind_first(self) -> int:
-        """Records from the first that is not done on, done or not, without those of tenants that are apart."""
-        return len(self._together.held)
+        """Records from the first that is not done on, done or not, of tenants that are apart those alone that were passed over."""
+        return len(self._together.held) + sum(len(apart.passed) for apart in self._apart.values())
+
+    @property
+    def apart(self) -> int:
+        """How many tenants are apart."""
+        return len(self._apart)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something that was passed over has not been handed out."""
+        return any(apart.behind for apart in self._apart.values())
 
     @property
     def held(self) -> int:
         """Records handed out and not ready to commit: not done, or behind one that is not."""
-        return self.behind_first + sum(len(apart.held) for apart in self._apart.values())
+        return len(self._together.held) + sum(len(apart.held) for apart in self._apart.values())
 
     @property
     def position(self) -> int:
@@ -146,7 +166,7 @@ class Positions:
             if apart is None:
                 self._together.hold(tenant, record)
                 taken.append(record)
-            elif apart.behind or (most is not None and self._used(apart) >= most):
+            elif apart.behind or (most is not None and self._room(tenant, apart, most) <= 0):
                 apart.pass_over(record.offset)
             elif record.offset >= apart.next:  # else it was done in an earlier life
                 apart.hold(tenant, record)
@@ -168,11 +188,12 @@ class Positions:
             return False
         self._apart[tenant] = apart = _Apart(self.next)
         self._together.give(tenant, apart)
+        apart.handed_out.extend(apart.held)
         return True
 
     def set_largest_apart(self) -> bool:
-        """Of the tenants together the one with the most under way."""
-        return any(self.set_apart(tenant) for tenant, _ in self._together.under_way.most_common(1))
+        """Of the tenants together the one with the most under way of those that can be."""
+        return any(self.set_apart(tenant) for tenant, _ in self._together.under_way.most_common())
 
     def set_oldest_apart(self) -> bool:
         """The tenant of the first record that is not done."""
@@ -181,24 +202,38 @@ class Positions:
 
     def to_read(self, most: int) -> dict[str, tuple[int, int]]:
         """Tenants with records to be read again: from which offset on, and how many may be handed out, at least a tenth of `most`."""
-        room = {tenant: most - self._used(apart) for tenant, apart in self._apart.items() if apart.behind}
+        room = {tenant: self._room(tenant, apart, most) for tenant, apart in self._apart.items() if apart.behind}
         return {tenant: (self._apart[tenant].next, free) for tenant, free in room.items() if free * 10 >= most}
 
-    def _used(self, apart: _Apart) -> int:
-        return len(apart.held) if self._run_bounded else apart.under_way.total()
+    def _room(self, tenant: str, apart: _Apart, most: int) -> int:
+        in_doubt = apart.in_doubt(self.committed.of(tenant))
+        return min(most - (in_doubt if self._until_committed else apart.under_way.total()), AHEAD_MAX - len(apart.held))
 
-    def take_apart(self, tenant: str, records: Sequence[Record]) -> list[Record]:
-        """Of the partition's records from the tenant's next one on those that are handed out; no more than it has room for."""
-        apart, taken = self._apart[tenant], list[Record]()
+    def take_apart(self, since: int, records: Sequence[Record], most: int) -> list[Record]:
+        """Of the partition's records since that offset, one after another, those that are handed out now.
+
+        Each tenant that has its next one there gets what is its own from there on, as far as it has room.
+        """
+        end, taken = records[-1].offset + 1, list[Record]()
+        room = {
+            tenant: self._room(tenant, apart, most) for tenant, apart in self._apart.items() if apart.behind and since <= apart.next < end
+        }
         for record in records:
-            if record.offset >= self.next:
-                break
-            if tenant_of(record.key) == tenant:
-                apart.take_up(record)
-                taken.append(record)
-            apart.next = record.offset + 1
-        if records[-1].offset + 1 >= self.next:
-            apart.catch_up(self.next)
+            tenant = tenant_of(record.key)
+            apart = self._apart.get(tenant)
+            if tenant not in room or apart is None or record.offset < apart.next or record.offset >= self.next:
+                continue
+            if room[tenant] <= 0:
+                apart.next = record.offset
+                del room[tenant]
+                continue
+            room[tenant] -= 1
+            apart.take_up(record)
+            taken.append(record)
+        for tenant in room:
+            self._apart[tenant].next = min(end, self.next)
+            if end >= self.next:
+                self._apart[tenant].catch_up(self.next)
         return taken
 
     def to_commit(self, text: str | None) -> Committed:

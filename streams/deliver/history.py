@@ -12,6 +12,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 
 from engagement.limits import Pace
 from schemas.commands import Command
+from schemas.committed import tenant_of
 from schemas.connection import kafka_options
 from schemas.settings import Settings
 from schemas.stores import Store
@@ -47,6 +48,7 @@ class HistoryWay:
         self._lanes: Mapping[TopicPartition, Lanes] = {}
         self._bounds: Mapping[TopicPartition, Bounds] = {}
         self._held: dict[TopicPartition, list[ConsumerRecord]] = {}  # until the past of their partition is known
+        self._late: dict[TopicPartition, frozenset[str]] = {}  # tenants whose records are still held, where the others' are not
         self._looking_back: dict[TopicPartition, asyncio.Task[None]] = {}
         self._one_looks_back = asyncio.Lock()  # live commands go on meanwhile
         self._turns = Turns(settings.history_rps)
@@ -69,36 +71,51 @@ class HistoryWay:
         """Nothing goes any more."""
         for looking in self._looking_back.values():
             looking.cancel()
-        self._looking_back, self._partitions, self._held, self.queues = {}, {}, {}, {}
+        self._looking_back, self._partitions, self._held, self._late, self.queues = {}, {}, {}, {}, {}
 
     def hold(self, record: ConsumerRecord) -> bool:
         """Whether the record has to wait; it is accepted later."""
         tp = TopicPartition(record.topic, record.partition)
-        if tp not in self._held:
+        if tp not in self._held or (tp in self._late and tenant_of(record.key) not in self._late[tp]):
             return False
         self._held[tp].append(record)
         if tp in self._partitions and tp not in self._looking_back:
-            self._looking_back[tp] = self._start(self._look_back(tp, record.timestamp))
+            self._looking_back[tp] = self._start(self._look_back(tp))
         return True
 
-    async def _look_back(self, tp: TopicPartition, first_ms: int) -> None:
+    async def _look_back(self, tp: TopicPartition) -> None:
         """What was held is accepted: it is known what was done before it, and which lanes were anonymized meanwhile.
 
         An anonymization that is numbered above a waiting record was written after it: so from the time of the first one
-        on all are found, also those that were done by an earlier life, or will be by this one. Raises KafkaError.
+        on all are found, also those that were done by an earlier life, or will be by this one. What tenants that are apart
+        have left may be much older, and nobody else's waits for that. Raises KafkaError.
         """
-        beside, options = self._beside(tp), kafka_options(self._settings)
-        history, lanes = self._partitions[tp], self._lanes[beside]
+        committed = self._bounds[tp].committed
         async with self._one_looks_back:
-            committed = self._bounds[tp].committed
-            async for lane, command, _ in self._commands(read_done(options, {tp: committed})):
-                history.is_new(lane, command.number)
-            if committed.apart and (earlier_ms := await time_of(options, tp, committed.first)) is not None:
-                first_ms = min(first_ms, earlier_ms)
-            async for lane, command, _ in self._commands(read_since(options, beside, first_ms - MARGIN_MS, self._bounds[beside].end)):
-                if command.kind == "anonymize":
-                    lanes.refuse_below(lane, command)
-        for record in self._held.pop(tp):
+            async for lane, command, _ in self._commands(read_done(kafka_options(self._settings), {tp: committed})):
+                self._partitions[tp].is_new(lane, command.number)
+            await self._find_anonymizations(tp, committed.offset)
+        if committed.apart:
+            self._late[tp] = frozenset(committed.apart)
+            self._accept_held(tp, [record for record in self._held[tp] if tenant_of(record.key) not in committed.apart])
+            async with self._one_looks_back:
+                await self._find_anonymizations(tp, committed.first)
+        self._accept_held(tp, self._held.pop(tp))
+
+    async def _find_anonymizations(self, tp: TopicPartition, first: int) -> None:
+        """Those since the record of history at the offset `first` are known to the lanes; if there is none yet, all to come will be."""
+        beside, options = self._beside(tp), kafka_options(self._settings)
+        if (since_ms := await time_of(options, tp, first)) is None:
+            return
+        async for lane, command, _ in self._commands(read_since(options, beside, since_ms - MARGIN_MS, self._bounds[beside].end)):
+            if command.kind == "anonymize":
+                self._lanes[beside].refuse_below(lane, command)
+
+    def _accept_held(self, tp: TopicPartition, records: list[ConsumerRecord]) -> None:
+        accepted = set(map(id, records))
+        if tp in self._held:
+            self._held[tp] = [record for record in self._held[tp] if id(record) not in accepted]
+        for record in records:
             self._accept(record)
 
     def _beside(self, tp: TopicPartition) -> TopicPartition:

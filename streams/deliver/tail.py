@@ -7,34 +7,44 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from schemas.committed import Committed
 
-RECORDS_MAX = 5_000  # before a position
+RECORDS_MAX = 5_000
+TENANT_RECORDS_MAX = 1_000  # there may be twenty in a partition, and nothing goes before all of them are read
 
 
 async def read_done(options: Mapping[str, Any], committed: Mapping[TopicPartition, Committed]) -> AsyncIterator[ConsumerRecord]:
-    """Records that are done, of each partition and of each tenant that is apart among the last RECORDS_MAX before its position.
+    """Records that are done: among the last RECORDS_MAX before each partition's position, and TENANT_RECORDS_MAX before that of a tenant.
 
-    In order within a lane, but some come twice. Raises KafkaError.
+    Those of a tenant that is apart may come after later ones of its own, and some come twice. Raises KafkaError.
     """
     consumer = _consumer(options)
     try:
         await consumer.start()
         begin = await consumer.beginning_offsets(list(committed))
         ends = await consumer.end_offsets(list(committed))
-        for positions in _rounds(committed):
-            before = {tp: min(offset, ends[tp]) for tp, offset in positions.items()}
-            async for record in _read(consumer, {tp: (max(begin[tp], end - RECORDS_MAX), end) for tp, end in before.items()}):
+        for ranges in _rounds(committed):
+            there = {tp: (max(begin[tp], first), min(ends[tp], end)) for tp, (first, end) in ranges.items()}
+            async for record in _read(consumer, there):
                 if record.offset < committed[TopicPartition(record.topic, record.partition)].of(record.key):
                     yield record
     finally:
         await consumer.stop()
 
 
-def _rounds(committed: Mapping[TopicPartition, Committed]) -> Iterator[dict[TopicPartition, int]]:
-    """The positions of all partitions, and then those of tenants that are apart, of many partitions at a time."""
-    yield {tp: stands.offset for tp, stands in committed.items()}
-    left = {tp: sorted(apart.offset for apart in stands.apart.values()) for tp, stands in committed.items()}
-    while left := {tp: offsets for tp, offsets in left.items() if offsets}:
-        yield {tp: offsets.pop() for tp, offsets in left.items()}
+def _rounds(committed: Mapping[TopicPartition, Committed]) -> Iterator[dict[TopicPartition, tuple[int, int]]]:
+    """Ranges of offsets: before the positions of all partitions, and then before those of tenants that are apart, many at a time."""
+    yield {tp: (stands.offset - RECORDS_MAX, stands.offset) for tp, stands in committed.items()}
+    left = {tp: _ranges(sorted(apart.offset for apart in stands.apart.values())) for tp, stands in committed.items()}
+    while left := {tp: ranges for tp, ranges in left.items() if ranges}:
+        yield {tp: ranges.pop() for tp, ranges in left.items()}
+
+
+def _ranges(positions: list[int]) -> list[tuple[int, int]]:
+    """What lies before these, ascending: each offset once."""
+    found: list[tuple[int, int]] = []
+    for position in positions:
+        begin = max(position - TENANT_RECORDS_MAX, found[-1][1] if found else position - TENANT_RECORDS_MAX)
+        found.append((begin, position))
+    return found
 
 
 async def time_of(options: Mapping[str, Any], tp: TopicPartition, offset: int) -> int | None:

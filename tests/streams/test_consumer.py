@@ -292,6 +292,58 @@ async def test_a_tenant_that_waits_stops_no_other_and_is_read_from_its_own_posit
         await until(lambda: consumer.committed(tp) == Committed(len(tenants) + 2))
 
 
+async def test_a_tenants_order_stays_where_it_catches_up_while_the_worker_waits_for_more(kafka: str, prefix: str) -> None:
+    topic = f"{prefix}in"
+    await make_topic(kafka, topic, 1)
+    await send_keyed(kafka, topic, "a" * 95)
+    async with running(consumer_of(kafka, topic, in_flight_max=40, several=lambda: True)) as consumer:
+        came = batch = await take(consumer, 20)
+        while len(came) < 80:
+            for record in batch:
+                consumer.done(record)
+            batch = await take(consumer, 1)
+            came += batch
+        for record in batch:
+            consumer.done(record)
+        later = asyncio.create_task(send_keyed(kafka, topic, "a" * 5, first=95))
+        while len(came) < 100:
+            came += await consumer.take(3)
+        await later
+    assert [record.offset for record in came] == list(range(100))
+
+
+async def test_nothing_is_handed_out_from_a_revocation_on_until_partitions_are_assigned(kafka: str, prefix: str) -> None:
+    topic = f"{prefix}in"
+    await make_topic(kafka, topic, 2)
+    await send_keyed(kafka, topic, "a" * 400)
+    held: list[ConsumerRecord] = []
+    revoking = asyncio.Event()
+
+    async def on_revoked(partitions: frozenset[TopicPartition]) -> None:
+        if partitions:
+            revoking.set()
+            for record in held:  # calls that were under way end: there is room for what was passed over
+                first.done(record)
+            await asyncio.sleep(1)
+
+    async def on_assigned(_: object) -> None:
+        revoking.clear()
+
+    options = {"in_flight_max": 80, "several": lambda: True}
+    first = consumer_of(kafka, topic, on_revoked=on_revoked, on_assigned=on_assigned, **options)
+    async with running(first):
+        held += await take(first, 20)
+        second = consumer_of(kafka, topic, 1, **options)
+        joins = asyncio.create_task(second.start())
+        seen = False
+        while not seen or revoking.is_set():
+            taken = await first.take(0.1)
+            seen = seen or revoking.is_set()
+            assert not (taken and revoking.is_set())
+        await joins
+        await second.stop()
+
+
 async def test_many_tenants_that_wait_each_with_little_stop_no_other(kafka: str, prefix: str) -> None:
     topic = f"{prefix}in"
     await make_topic(kafka, topic, 1)

@@ -45,16 +45,16 @@ def test_it_gets_what_was_passed_over_in_order_as_it_has_room_and_then_what_come
     for record in records[:3]:
         partition.finish(record)
     assert partition.to_read(MOST) == {"a": (3, 3)}
-    assert offsets(partition.take_apart("a", records[3:6])) == [3, 5]
+    assert offsets(partition.take_apart(3, records[3:6], MOST)) == [3, 5]
     assert partition.to_read(MOST) == {"a": (6, 1)}
-    assert offsets(partition.take_apart("a", records[6:7])) == [6]
+    assert offsets(partition.take_apart(6, records[6:7], MOST)) == [6]
     assert partition.to_commit(None) == Committed(4, {"a": Apart(3, 1)}), "b at 4 is not done: what is behind it comes again by itself"
     for record in (records[4], records[7]):
         partition.finish(record)
     assert partition.to_commit(None) == Committed(8, {"a": Apart(3, 3)})
     for record in (records[3], records[5], records[6]):
         partition.finish(record)
-    assert offsets(partition.take_apart("a", records[7:])) == []
+    assert offsets(partition.take_apart(7, records[7:], MOST)) == []
     assert partition.to_commit(None) == Committed(8)
     assert offsets(partition.take(log_of("ab", first=8), MOST)) == [8, 9]
 
@@ -65,7 +65,7 @@ def test_what_the_partition_has_not_come_to_yet_is_left_to_it() -> None:
     partition.take(records[:4], MOST)
     for record in records[:3]:
         partition.finish(record)
-    assert offsets(partition.take_apart("a", records[3:])) == [3]
+    assert offsets(partition.take_apart(3, records[3:], MOST)) == [3]
     assert offsets(partition.take(records[4:], MOST)) == [4, 5]
 
 
@@ -75,7 +75,7 @@ def test_who_is_ahead_of_the_others_stays_apart_until_they_have_passed_it() -> N
     partition.take(records, MOST)
     for record in records[1:4]:
         partition.finish(record)
-    partition.take_apart("a", records[4:])
+    partition.take_apart(4, records[4:], MOST)
     partition.finish(records[4])
     stands = partition.to_commit(None)
     assert stands == Committed(0, {"a": Apart(5, 0)})
@@ -144,8 +144,8 @@ def test_whatever_happens_nothing_is_lost_order_stays_and_what_a_tenant_has_comm
             case "read":
                 handed_out(partition.take(records[partition.next : partition.next + n], MOST))
             case "read apart":
-                for tenant, (offset, room) in list(partition.to_read(MOST).items())[n:]:
-                    handed_out(partition.take_apart(tenant, records[offset : offset + room]))
+                for offset, _ in list(partition.to_read(MOST).values())[n:]:
+                    handed_out(partition.take_apart(offset, records[offset : offset + 4], MOST))
             case "done":
                 if going := [record for record in under_way if not record.key.startswith(stuck.encode())]:
                     record = going[n % len(going)]

@@ -279,8 +279,9 @@ class World:
         self.accept(self.positions.take(self.log(next, next + 1), self.most))
 
     def add_again(self, records: int) -> None:
-        for tenant, (offset, _) in self.positions.to_read(self.most or len(self.records)).items():
-            self.accept(self.positions.take_apart(tenant, self.log(offset, offset + records)))
+        most = self.most or len(self.records)
+        for offset, _ in self.positions.to_read(most).values():
+            self.accept(self.positions.take_apart(offset, self.log(offset, offset + records), most))
 
     def accept(self, taken: list[Record]) -> None:
         for record in taken:
