@@ -37,5 +37,5 @@ async def test_a_consent_that_was_withdrawn_as_a_load_began_is_sent_while_its_hi
         await wait_until(lambda: consents(deployment))
         assert consents(deployment) == {("s0@example.com", "reject")}  # the other's, of the past, wait
         sample = await gauge.sample()
-        waiting = sum(sample.ends[tp] - offset for tp, offset in sample.committed.items() if tp.topic == HISTORY.name)
+        waiting = sum(sample.ends[tp] - stands.done for tp, stands in sample.committed.items() if tp.topic == HISTORY.name)
         assert waiting > PEOPLE / 2

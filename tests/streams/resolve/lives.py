@@ -250,10 +250,10 @@ def faults(life: Life, ended: Engagement, *, raced: bool) -> list[str]:
                     found.append(f"{number} of {owner}, deleted, lives")
                 elif not gone and profile is not ended.find("customer_id", owner):
                     found.append(f"{number} by {email} is not on {owner}'s")
-    return found + _consent_faults(life, ended)
+    return found + _consent_faults(life, ended, raced=raced)
 
 
-def _consent_faults(life: Life, ended: Engagement) -> list[str]:
+def _consent_faults(life: Life, ended: Engagement, *, raced: bool) -> list[str]:
     def emails_of(profile: Profile) -> set[str]:
         return life.emails_of(int(profile.hard.get("customer_id", 0))) | {profile.hard.get("email_id", "")}
 
@@ -265,7 +265,7 @@ def _consent_faults(life: Life, ended: Engagement) -> list[str]:
             if profile.consents().get(category) == "accept" and not mine:
                 found.append(f"{profile.hard} accepts {category}, no live subscription does")
     for id, sub in live.items():
-        if not sub.consents or any(gone >= sub.said for gone in life.deletions(sub.email)):
+        if not sub.consents or any(gone >= sub.said for gone in life.deletions(sub.email)) or (raced and life.is_near_erasure(sub.email)):
             continue
         theirs = [profile for profile in ended.live() if sub.email in emails_of(profile)]
         if not any(all(profile.consents().get(CATEGORIES[kind]) == "accept" for kind in sub.consents) for profile in theirs):

@@ -104,6 +104,7 @@ def test_in_true_order_all_ends_the_same_however_topics_race_and_batches_are_kil
 
 @settings(max_examples=400, deadline=None)
 @given(STEPS, st.integers(0, 2**32), st.booleans())
+@example([("register", 0, 1), ("move", 0, 0), ("erase", 0, 0), ("subscribe", 0, 1), ("erase", 0, 0)], 0, False)
 def test_raced_each_fact_is_with_its_person_as_far_as_is_promised(steps: list[Step], seed: int, killed: bool):
     life, line, random_ = Life(steps), Line(seed, one_line=False), random.Random(seed)
     line.tell(*life.messages)
