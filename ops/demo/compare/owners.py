@@ -7,8 +7,10 @@ Facts that are closer together than a state can stay unread may have been met in
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
+from itertools import compress, product
 
 from ops.demo.compare.held import Key, Profile
 from ops.demo.compare.shop import Entity, Shop, clean, email_of, placed
@@ -96,10 +98,13 @@ class Owners:
     def email(self, email: str, at_s: float, told_s: float | None = None) -> Whose:
         """Whose a fact by e-mail is that came at `at_s`; for deletions it counts as of `told_s` where that is given."""
         born_s = at_s if told_s is None else told_s
+        return reduce(Whose.__or__, (self._of(email, at_s, born_s, held) for held in self._readings(email)))
+
+    def _readings(self, email: str) -> Iterator[list[Tenure]]:
+        """The tenures of an e-mail that somebody can have read: each that stood briefly may be among them or not."""
         held = self.tenures[email]
-        known = [tenure for tenure in held if tenure.seen]
-        whose = self._of(email, at_s, born_s, held)
-        return whose if known == held else whose | self._of(email, at_s, born_s, known)
+        for read in product(*([True] if tenure.seen else [True, False] for tenure in held)):
+            yield list(compress(held, read))
 
     def _of(self, email: str, at_s: float, born_s: float, held: list[Tenure]) -> Whose:
         """The same, where these accounts had the e-mail and no other did."""
@@ -144,7 +149,8 @@ class Owners:
 
     def deleted_before(self, email: str, at_s: float) -> bool:
         """Whether somebody of that e-mail was deleted before: then a cart alone makes nobody known."""
-        return any(gone_s < at_s + self._shop.seen_within_s for gone_s in self._deletions(("email_id", email), email, self.tenures[email]))
+        own, until_s = ("email_id", email), at_s + self._shop.seen_within_s
+        return any(gone_s < until_s for held in self._readings(email) for gone_s in self._deletions(own, email, held))
 
     def may_be_known(self, email: str) -> bool:
         """Whether a fact by e-mail may have made a profile of its own, one that still lives."""
@@ -202,13 +208,14 @@ class Owners:
             tenure.account.deleted_s
             for tenure in held
             if tenure.account.deleted_s is not None
-            and (self._may_be_home(email, tenure.account, certain=certain) or clean(tenure.account.last.body["email"]) == email)
+            and self._may_end_with(email, tenure.account, certain=certain)
             and not self._lives_there(email, tenure.account, held)
         ]
 
-    def _may_be_home(self, email: str, account: Entity, *, certain: bool) -> bool:
-        homes = self.homes(account)
-        return homes == {email} if certain else email in homes
+    def _may_end_with(self, email: str, account: Entity, *, certain: bool) -> bool:
+        """Whether an account's deletion ends what stands under an e-mail: its home's, and that on which it was read last."""
+        ends = (self.homes(account), {clean(state.body["email"]) for state in account.last_seen})
+        return any(one == {email} if certain else email in one for one in ends)
 
     def _lives_there(self, email: str, gone: Entity, held: list[Tenure]) -> bool:
         """Whether another account that began with this e-mail outlived the deleted one: the profile stays that account's."""
