@@ -186,17 +186,24 @@ class Owners:
         homes = self.homes(last.account)
         if homes == {email}:
             return taken
-        moved_in = taken if before else self._moved_in(email, last, held)
+        left = [self.homes(tenure.account) for tenure in before if email in self.homes(tenure.account)]
+        moved_in = (taken if left else set()) | (set() if {email} in left else self._moved_in(email, last, held))
         return taken | moved_in if email in homes else moved_in
 
     def _moved_in(self, email: str, tenure: Tenure, held: list[Tenure]) -> set[Key]:
         """An account moved to an e-mail: it means the account from then on, unless it had a profile of its own before."""
         near, own, account = self._shop.seen_within_s, ("email_id", email), ("customer_id", tenure.account.id)
         gone_s = max((at_s for at_s in self._deletions(own, email, held) if at_s < tenure.since_s), default=-1)
-        facts = [at_s for at_s, _ in self._facts[email] if int(at_s) > gone_s]
-        if all(at_s > tenure.since_s + near for at_s in facts):
+        earlier = [one for one in held if one.since_s < tenure.since_s]
+        meant = {
+            at_s: [self._meant(email, moment, earlier) for moment in self._moments(at_s, earlier)]
+            for at_s, _ in self._facts[email]
+            if int(at_s) > gone_s and at_s <= tenure.since_s + near
+        }
+        if not any(own in keys for each in meant.values() for keys in each):
             return {account}
-        known = any(self._shop.read_from(at_s) < tenure.since_s - near for at_s in facts)
+        surely = [at_s for at_s, each in meant.items() if all(keys == {own} for keys in each)]
+        known = any(self._shop.read_from(at_s) < tenure.since_s - near for at_s in surely)
         return {own} if known else {account, own}
 
     def _deletions(self, key: Key, email: str, held: list[Tenure], *, certain: bool = False) -> list[int]:

@@ -60,3 +60,24 @@ def test_an_account_that_had_an_email_for_long_was_read_there():
     gone = account(2, (100, LAST), (101, FORMER), gone_s=103)
     whose = owners(left, gone, subscribers=(subscriber(5, FORMER, 50),)).email(FORMER, 50)
     assert whose == Whose(live={("customer_id", "1")})
+
+
+def test_an_email_with_a_profile_of_its_own_means_it_whoever_moves_there_and_away():
+    first = account(1, (0, HOME), (100, FORMER), (200, "first@example.com"))
+    second = account(2, (0, LAST), (300, FORMER))
+    whose = owners(first, second, subscribers=(subscriber(5, FORMER, 50),)).email(FORMER, 400)
+    assert whose == Whose(live={("email_id", FORMER)})
+
+
+def test_what_came_by_an_email_that_meant_an_account_made_no_profile_of_its_own():
+    first = account(1, (0, HOME), (100, FORMER), (200, "first@example.com"))
+    second = account(2, (0, LAST), (300, FORMER))
+    whose = owners(first, second, subscribers=(subscriber(5, FORMER, 150), subscriber(6, FORMER, 250))).email(FORMER, 400)
+    assert whose == Whose(live={("customer_id", "2")})
+
+
+def test_an_email_that_its_account_left_means_who_moved_there_also_where_a_guest_was_first():
+    first = account(1, (100, FORMER), (200, HOME))
+    second = account(2, (0, LAST), (300, FORMER))
+    whose = owners(first, second, subscribers=(subscriber(5, FORMER, 50),)).email(FORMER, 400)
+    assert whose == Whose(live={("customer_id", "2")})
