@@ -207,7 +207,7 @@ class Owners:
         return {own} if known else {account, own}
 
     def _deletions(self, key: Key, email: str, held: list[Tenure], *, certain: bool = False) -> list[int]:
-        """When the person whom the key means was deleted, in whole seconds; `certain`: without those who may have had another home."""
+        """When the person whom the key means was deleted, in whole seconds; `certain`: without what may have ended nothing."""
         if key[0] == "customer_id":
             account = self._shop.customers[key[1]]
             return [] if account.deleted_s is None else [account.deleted_s]
@@ -216,21 +216,26 @@ class Owners:
             for tenure in held
             if tenure.account.deleted_s is not None
             and self._may_end_with(email, tenure.account, certain=certain)
-            and not self._lives_there(email, tenure.account, held)
+            and not self._lives_there(email, tenure.account, held, certain=not certain)
         ]
 
     def _may_end_with(self, email: str, account: Entity, *, certain: bool) -> bool:
         """Whether an account's deletion ends what stands under an e-mail: its home's, and that on which it was read last."""
-        ends = (self.homes(account), {clean(state.body["email"]) for state in account.last_seen})
-        return any(one == {email} if certain else email in one for one in ends)
+        last = {clean(state.body["email"]) for state in account.last_seen}
+        return self._is_home(email, account, certain=certain) or (last == {email} if certain else email in last)
 
-    def _lives_there(self, email: str, gone: Entity, held: list[Tenure]) -> bool:
+    def _lives_there(self, email: str, gone: Entity, held: list[Tenure], *, certain: bool) -> bool:
         """Whether another account that began with this e-mail outlived the deleted one: the profile stays that account's."""
         return any(
-            email in self.homes(tenure.account) and tenure.since_s < _gone_s(gone) < _gone_s(tenure.account)
+            self._is_home(email, tenure.account, certain=certain) and tenure.since_s < _gone_s(gone) < _gone_s(tenure.account)
             for tenure in held
             if tenure.account is not gone
         )
+
+    def _is_home(self, email: str, account: Entity, *, certain: bool) -> bool:
+        """Whether an account can have been met under the e-mail first; `certain`: nowhere else."""
+        homes = self.homes(account)
+        return homes == {email} if certain else email in homes
 
 
 def _gone_s(account: Entity) -> float:

@@ -81,3 +81,11 @@ def test_an_email_that_its_account_left_means_who_moved_there_also_where_a_guest
     second = account(2, (0, LAST), (300, FORMER))
     whose = owners(first, second, subscribers=(subscriber(5, FORMER, 50),)).email(FORMER, 400)
     assert whose == Whose(live={("customer_id", "2")})
+
+
+def test_who_may_have_had_another_home_may_not_have_kept_the_profile_from_a_deletion():
+    """The first account was met on the e-mail, or where it was shortly before: then who moved there next ended a guest's profile."""
+    first = account(1, (100, HOME), (104, FORMER), (200, "first@example.com"))
+    second = account(2, (0, LAST), (200, FORMER), gone_s=300)
+    whose = owners(first, second, subscribers=(subscriber(5, FORMER, 50),)).email(FORMER, 50)
+    assert whose == live_or_ended(FORMER)
