@@ -129,10 +129,10 @@ class Owners:
         """Whose a fact was that ended with a person whom the e-mail `meant` when it came, and still then; and whether that is certain."""
         if born_s <= self._lapsed.get(email, 0):
             return Whose(ended={("email_id", email)}, missable=True), True
-        for gone in {tenure.account.id: tenure.account for tenure in held if int(born_s) <= (tenure.account.deleted_s or -1)}.values():
-            own, homes = {("email_id", email)}, self.homes(gone)
-            certain = {("customer_id", gone.id)} | (own if homes == {email} else set())
-            keys = certain | (own if email in homes else set())
+        for tenure in {one.account.id: one for one in reversed(held) if int(born_s) <= (one.account.deleted_s or -1)}.values():
+            gone, own = tenure.account, {("email_id", email)}
+            certain = {("customer_id", gone.id)} | (own if self._was_its(email, tenure, held, certain=True) else set())
+            keys = certain | (own if self._was_its(email, tenure, held, certain=False) else set())
             then = [self._meant(email, moment, held) for moment in self._moments(_gone_s(gone) - MOMENT_S, held)]
             if keys & meant and any(keys & one for one in then):
                 return Whose(ended=keys | own, missable=True), all(one <= certain for one in (meant, *then))
@@ -216,7 +216,7 @@ class Owners:
             for tenure in held
             if tenure.account.deleted_s is not None
             and self._may_end_with(email, tenure.account, certain=certain)
-            and not self._lives_there(email, tenure.account, held, certain=not certain)
+            and not self._lives_there(email, tenure, held, certain=not certain)
         ]
 
     def _may_end_with(self, email: str, account: Entity, *, certain: bool) -> bool:
@@ -224,12 +224,20 @@ class Owners:
         last = {clean(state.body["email"]) for state in account.last_seen}
         return self._is_home(email, account, certain=certain) or (last == {email} if certain else email in last)
 
-    def _lives_there(self, email: str, gone: Entity, held: list[Tenure], *, certain: bool) -> bool:
-        """Whether another account that began with this e-mail outlived the deleted one: the profile stays that account's."""
+    def _was_its(self, email: str, gone: Tenure, held: list[Tenure], *, certain: bool) -> bool:
+        """Whether the profile of the e-mail, where a deleted account began, was its own at the end."""
+        return self._is_home(email, gone.account, certain=certain) and not self._lives_there(email, gone, held, certain=not certain)
+
+    def _lives_there(self, email: str, gone: Tenure, held: list[Tenure], *, certain: bool) -> bool:
+        """Whether another account that began with this e-mail outlived the deleted one: the profile stays that account's. Unless the
+        deleted one began here before it: then who took the e-mail has a profile of its own."""
+        until_s = gone.since_s if self._is_home(email, gone.account, certain=not certain) else _gone_s(gone.account)
         return any(
-            self._is_home(email, tenure.account, certain=certain) and tenure.since_s < _gone_s(gone) < _gone_s(tenure.account)
+            self._is_home(email, tenure.account, certain=certain)
+            and tenure.since_s < until_s
+            and _gone_s(gone.account) < _gone_s(tenure.account)
             for tenure in held
-            if tenure.account is not gone
+            if tenure.account is not gone.account
         )
 
     def _is_home(self, email: str, account: Entity, *, certain: bool) -> bool:

@@ -89,3 +89,17 @@ def test_who_may_have_had_another_home_may_not_have_kept_the_profile_from_a_dele
     second = account(2, (0, LAST), (200, FORMER), gone_s=300)
     whose = owners(first, second, subscribers=(subscriber(5, FORMER, 50),)).email(FORMER, 50)
     assert whose == live_or_ended(FORMER)
+
+
+def test_who_took_an_email_that_its_account_left_does_not_keep_that_ones_profile_from_its_end():
+    first = account(1, (100, FORMER), (200, HOME), gone_s=400)
+    second = account(2, (300, FORMER))
+    whose = owners(first, second, subscribers=(subscriber(5, FORMER, 50),)).email(FORMER, 50)
+    assert whose == Whose(ended={("email_id", FORMER)}, missable=True)
+
+
+def test_who_left_an_email_keeps_the_profile_where_who_took_it_is_deleted():
+    first = account(1, (100, FORMER), (200, HOME))
+    second = account(2, (300, FORMER), gone_s=400)
+    whose = owners(first, second, subscribers=(subscriber(5, FORMER, 50),)).email(FORMER, 50)
+    assert whose == Whose(live={("email_id", FORMER)})
