@@ -41,6 +41,11 @@ class _Subscription:
         """Whether it came while the e-mail passed from one to another, so that it may have been told of the wrong one first."""
         return len(self.whose.live) > 1
 
+    @property
+    def may_have_passed(self) -> bool:
+        """Whether it may have been another's before: then its id may stand on that one's profile (docs/guarantees.md)."""
+        return len(self.whose.live | self.whose.ended) > 1
+
     def consents(self, category: str) -> bool:
         return self.entity.deleted_s is None and category in self.said[-1][1]
 
@@ -78,11 +83,12 @@ def _problem(subscription: _Subscription, profile: Profile, known: dict[str, _Su
     ids = profile.soft.get("subscriber_id", [])
     of_profile = [one for id, one in known.items() if id in ids or ("email_id" not in profile.hard and one.whose.allows(profile))]
     certain = [subscription, *(one for one in of_profile if not one.may_be_moved)]
+    possible = [*of_profile, *(one for one in known.values() if one.may_have_passed and one.whose.allows(profile))]
     events = sorted((event for event in profile.events if event.type == "consent"), key=lambda event: event.at_s)
     last = {event.properties.get("category"): event.properties.get("action") for event in events}
     if not last:
         return "has no consent event"
-    wanted = {category: _actions(category, certain, of_profile) for category in CATEGORIES.values()}
+    wanted = {category: _actions(category, certain, possible) for category in CATEGORIES.values()}
     wrong = [category for category in wanted if last.get(category) not in wanted[category]]
     return "differs in " + ", ".join(wrong) if wrong else ""
 
