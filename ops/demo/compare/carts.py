@@ -20,8 +20,9 @@ def carts(shop: Shop, held: Held, owners: Owners) -> Row:
     for cart in shop.carts.values():
         events = held.take("cart_update", cart.id)
         joins = [
-            (owner(order, owners), first_placed(order)[1] and state is order.states[0])
+            (whose, first_placed(order)[1] and state is order.states[0] and _is_joined(whose, order.last, held))
             for order in ordered[cart.id]
+            for whose in [owner(order, owners)]
             for state in order.states
         ]
         whose = [_whose(state, owners) for state in cart.states]
@@ -106,10 +107,16 @@ def _whose(state: State, owners: Owners) -> Whose:
     return whose | Whose(missable=owners.deleted_before(email, state.at_s))
 
 
+def _is_joined(whose: Whose, state: State, held: Held) -> bool:
+    """Whether the cart's id stands with its person: by an e-mail not with one who is known by a customer id alone (docs/guarantees.md)."""
+    by_email = not state.body["customer_id"]
+    return not by_email or any(key not in held.of or "email_id" in held.of[key].hard for key in whose.live)
+
+
 def _place_problem(cart: Entity, events: list[Event], whose: list[Whose], joins: list[tuple[Whose, bool]], held: Held) -> str:
     """Each event stands with the cart's owner of that time; what nobody was known for then, with the next one."""
     states = {_at_s(state): number for number, state in enumerate(cart.states)}
-    certain = [not state.brief for state in cart.states]
+    certain = [not state.brief and _is_joined(who, state, held) for state, who in zip(cart.states, whose, strict=True)]
     owned = [(who, sure) for who, sure in [*zip(whose, certain, strict=True), *joins] if who != NOBODY]
     for event in events:
         number = states.get(event.at_s, len(whose) - 1)
