@@ -74,24 +74,25 @@ def _events_problem(cart: Entity, events: list[Event], ordered: bool, *, missabl
     at, left = {event.at_s: event for event in events}, Counter(event.at_s for event in events)
     if twice := [at[moment] for moment, count in left.items() if count > 1]:
         return f"{twice[0]} stands twice"
-    known: dict[str, int] = {}
+    known: list[dict[str, int]] = [{}]  # what it may have been known to hold: a state of which the event was dropped counts
     for state in cart.states:
-        event = at.pop(_at_s(state), None)
+        event, holds = at.pop(_at_s(state), None), _contents(state)
         if event is not None:
-            if problem := said(differing(expected_update(state, known), event.properties)):
-                return f"version {state.body['version']} {problem}"
-            if known == _contents(state):
-                return f"{event} changed nothing"
-            known = _contents(state)
-        elif known != _contents(state) and not state.brief and not missable:
-            return f"holds {_contents(state)}, held as {known}"
+            problems = [said(differing(expected_update(state, before), event.properties)) for before in known if before != holds]
+            if all(problems):
+                return f"version {state.body['version']} {problems[0]}" if problems else f"{event} changed nothing"
+            known = [holds]
+        elif holds not in known and missable:
+            known.append(holds)
+        elif holds not in known and not state.brief:
+            return f"holds {holds}, held as {known[0]}"
     if cart.deleted_s is not None and not ordered:
         gone = [at.pop(moment) for moment in _gone_at_s(cart) if moment in at]
-        if known and not gone and not missable:
+        if any(known) and not gone and not missable:
             return "was emptied, and no event says so"
         if gone and (problem := said(differing(expected_empty(cart), gone[0].properties))):
             return f"the empty cart {problem}"
-        if gone and not known:
+        if gone and not any(known):
             return "was emptied before it was known, but has an event"
     return f"{next(iter(at.values()))} never was" if at else ""
 
