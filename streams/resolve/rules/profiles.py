@@ -90,8 +90,8 @@ class _Work(Subscriptions):
             self.told.email = fact.email
         if here and not (known and known.here):
             self._take(Holder(fact.modified_ms if known else self._came_ms(fact), fact.customer))
-        if here or (known and known.here):
-            self.held_ms = max(self.held_ms, fact.read_at_ms if here else fact.modified_ms)
+        if here:
+            self.held_ms = max(self.held_ms, fact.read_at_ms)
         person = known.person if known else self._choose_person(fact.customer)
         if person == MAIN and not self.told.bears:
             self.told.bears = fact.customer
@@ -107,8 +107,9 @@ class _Work(Subscriptions):
         return ""
 
     def _came_ms(self, fact: AccountSeen) -> int:
-        """When an account that nobody saw before came to the e-mail: as it was created, or after who had the e-mail until then."""
-        return max(fact.created_ms, min(self.held_ms, fact.modified_ms))
+        """When an account that nobody saw before came to the e-mail: as it was created, or, where another had the e-mail after that, with
+        its last change."""
+        return fact.created_ms if fact.created_ms >= self.held_ms else fact.modified_ms
 
     def _choose_person(self, customer: str) -> str:
         """The profile of an account that is new here: its own where those of the e-mail's profile moved away."""
