@@ -122,7 +122,8 @@ def _unsaid(event: Event, before: Event | None, subscriptions: list[_Subscriptio
         return "differs in " + ", ".join(wrong)
     step = before is not None and abs(event.at_s - before.at_s - STEP_S) < STEP_S / 10
     for subscription in subscriptions:
-        if action == "reject" and (subscription.may_be_found_gone(event.at_s) or (step and subscription.may_be_moved)):
+        moved = subscription.may_be_moved or (event.profile.anonymized and bool(subscription.whose.live))
+        if action == "reject" and (subscription.may_be_found_gone(event.at_s) or (step and moved)):
             return ""  # or it was moved to the other one that it may have meant
         if action == "reject" and subscription.left(event.profile, event.at_s):
             return ""

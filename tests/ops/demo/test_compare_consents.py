@@ -21,7 +21,7 @@ def subscriber(id: int, email: str, *said: tuple[int, list[str]], gone_s: int | 
     return entity(id, *((at_s, body(at_s, consents)) for at_s, consents in said), gone_s=gone_s)
 
 
-def profile(ids: list[str], *said: tuple[int, str]) -> Json:
+def profile(ids: list[str], *said: tuple[float, str]) -> Json:
     """Account 2's, with the ids of subscribers, and its consents to the newsletter."""
     more: Json = {"accept": {"valid_until": "unlimited"}, "reject": {}}
     events: list[Json] = [
@@ -63,3 +63,15 @@ def test_a_subscription_that_consents_anew_leaves_who_had_the_email_when_it_did_
     assert wrong([first, person, third], [passed], others, own) == []
     assert wrong([first, person, third], [passed], profile([], (150, "accept"), (460, "reject")), own) != []
     assert wrong([first, person, third], [passed], profile([], (450, "accept"), (460, "reject")), own) != []
+
+
+def test_a_subscription_may_have_been_moved_from_who_left_the_email_and_was_deleted_later():
+    left = account(1, (0, OTHERS), (100, SHARED), (152, "left@example.com"), gone_s=300)
+    person = account(2, (0, MINE), (153, SHARED))
+    moved = subscriber(59, SHARED, (150, NEWS))
+    ended = profile([], (150, "accept"), (150.001, "reject")) | {
+        "hard": {}, "soft": {}, "anonymized_at_ms": 1, "former_ids": {"customer_id": "1", "email_id": OTHERS}
+    }  # fmt: skip
+    assert wrong([left, person], [moved], ended, profile(["59"], (150, "accept"))) == []
+    stayed = account(2, (0, MINE))
+    assert wrong([account(1, (0, OTHERS), (100, SHARED), gone_s=300), stayed], [moved], ended) != []
