@@ -163,6 +163,7 @@ class Profile(Row, frozen=True, omit_defaults=True):
     accounts: dict[str, LiveAccount] = {}  # whose home this row is
     subscriptions: dict[str, LiveSubscription] = {}
     holders: list[Holder] = []  # by time
+    held_ms: int = 0  # the last time at which an account was known to have the e-mail
     marks: dict[str, Mark] = {}  # `account/{id}`, `subscriber/{id}`: kept when they are gone
     gone: dict[str, int] = {}  # accounts whose home this was, and when they were deleted
     anonymized_ms: int = 0  # the profile with `email_id`

@@ -20,8 +20,9 @@ def carts(shop: Shop, held: Held, owners: Owners) -> Row:
     for cart in shop.carts.values():
         events = held.take("cart_update", cart.id)
         joins = [
-            (owner(order, owners), first_placed(order)[1] and state is order.states[0])
+            (whose, first_placed(order)[1] and state is order.states[0] and _is_joined(whose, order.last, held))
             for order in ordered[cart.id]
+            for whose in [owner(order, owners)]
             for state in order.states
         ]
         whose = [_whose(state, owners) for state in cart.states]
@@ -73,24 +74,25 @@ def _events_problem(cart: Entity, events: list[Event], ordered: bool, *, missabl
     at, left = {event.at_s: event for event in events}, Counter(event.at_s for event in events)
     if twice := [at[moment] for moment, count in left.items() if count > 1]:
         return f"{twice[0]} stands twice"
-    known: dict[str, int] = {}
+    known: list[dict[str, int]] = [{}]  # what it may have been known to hold: a state of which the event was dropped counts
     for state in cart.states:
-        event = at.pop(_at_s(state), None)
+        event, holds = at.pop(_at_s(state), None), _contents(state)
         if event is not None:
-            if problem := said(differing(expected_update(state, known), event.properties)):
-                return f"version {state.body['version']} {problem}"
-            if known == _contents(state):
-                return f"{event} changed nothing"
-            known = _contents(state)
-        elif known != _contents(state) and not state.brief and not missable:
-            return f"holds {_contents(state)}, held as {known}"
+            problems = [said(differing(expected_update(state, before), event.properties)) for before in known if before != holds]
+            if all(problems):
+                return f"version {state.body['version']} {problems[0]}" if problems else f"{event} changed nothing"
+            known = [holds]
+        elif holds not in known and missable:
+            known.append(holds)
+        elif holds not in known and not state.brief:
+            return f"holds {holds}, held as {known[0]}"
     if cart.deleted_s is not None and not ordered:
         gone = [at.pop(moment) for moment in _gone_at_s(cart) if moment in at]
-        if known and not gone and not missable:
+        if any(known) and not gone and not missable:
             return "was emptied, and no event says so"
         if gone and (problem := said(differing(expected_empty(cart), gone[0].properties))):
             return f"the empty cart {problem}"
-        if gone and not known:
+        if gone and not any(known):
             return "was emptied before it was known, but has an event"
     return f"{next(iter(at.values()))} never was" if at else ""
 
@@ -106,10 +108,16 @@ def _whose(state: State, owners: Owners) -> Whose:
     return whose | Whose(missable=owners.deleted_before(email, state.at_s))
 
 
+def _is_joined(whose: Whose, state: State, held: Held) -> bool:
+    """Whether the cart's id stands with its person: by an e-mail not with one who is known by a customer id alone (docs/guarantees.md)."""
+    by_email = not state.body["customer_id"]
+    return not by_email or any(key not in held.of or "email_id" in held.of[key].hard for key in whose.live)
+
+
 def _place_problem(cart: Entity, events: list[Event], whose: list[Whose], joins: list[tuple[Whose, bool]], held: Held) -> str:
     """Each event stands with the cart's owner of that time; what nobody was known for then, with the next one."""
     states = {_at_s(state): number for number, state in enumerate(cart.states)}
-    certain = [not state.brief for state in cart.states]
+    certain = [not state.brief and _is_joined(who, state, held) for state, who in zip(cart.states, whose, strict=True)]
     owned = [(who, sure) for who, sure in [*zip(whose, certain, strict=True), *joins] if who != NOBODY]
     for event in events:
         number = states.get(event.at_s, len(whose) - 1)

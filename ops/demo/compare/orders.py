@@ -166,12 +166,15 @@ def _updates_problem(order: Entity, firsts: list[State], purchase: list[Event], 
 
 
 def _explained(status: int, states: list[State], told: frozenset[tuple[float, bytes]], *, missable: bool) -> bool:
-    """Whether a reader who saw `status` last can have told exactly this of the states that follow."""
+    """Whether a reader who saw `status` last can have told exactly this of the states that follow. `missable`: what was told may have been
+    dropped, as the deleted person's, or refused where it waited in history."""
     if not states:
         return not told
     state, *later = states
     update = expected_update(state.body, status)
     if update in told and _explained(state.body["status_id"], later, told - {update}, missable=missable):
         return True
-    unread = state.brief or missable or state.body["status_id"] == status
+    if missable and _explained(state.body["status_id"], later, told, missable=missable):
+        return True
+    unread = state.brief or state.body["status_id"] == status
     return unread and _explained(status, later, told, missable=missable)

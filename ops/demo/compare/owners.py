@@ -7,8 +7,10 @@ Facts that are closer together than a state can stay unread may have been met in
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
+from itertools import compress, product
 
 from ops.demo.compare.held import Key, Profile
 from ops.demo.compare.shop import Entity, Shop, clean, email_of, placed
@@ -96,10 +98,13 @@ class Owners:
     def email(self, email: str, at_s: float, told_s: float | None = None) -> Whose:
         """Whose a fact by e-mail is that came at `at_s`; for deletions it counts as of `told_s` where that is given."""
         born_s = at_s if told_s is None else told_s
+        return reduce(Whose.__or__, (self._of(email, at_s, born_s, held) for held in self._readings(email)))
+
+    def _readings(self, email: str) -> Iterator[list[Tenure]]:
+        """The tenures of an e-mail that somebody can have read: each that stood briefly may be among them or not."""
         held = self.tenures[email]
-        known = [tenure for tenure in held if tenure.seen]
-        whose = self._of(email, at_s, born_s, held)
-        return whose if known == held else whose | self._of(email, at_s, born_s, known)
+        for read in product(*([True] if tenure.seen else [True, False] for tenure in held)):
+            yield list(compress(held, read))
 
     def _of(self, email: str, at_s: float, born_s: float, held: list[Tenure]) -> Whose:
         """The same, where these accounts had the e-mail and no other did."""
@@ -124,10 +129,10 @@ class Owners:
         """Whose a fact was that ended with a person whom the e-mail `meant` when it came, and still then; and whether that is certain."""
         if born_s <= self._lapsed.get(email, 0):
             return Whose(ended={("email_id", email)}, missable=True), True
-        for gone in {tenure.account.id: tenure.account for tenure in held if int(born_s) <= (tenure.account.deleted_s or -1)}.values():
-            own, homes = {("email_id", email)}, self.homes(gone)
-            certain = {("customer_id", gone.id)} | (own if homes == {email} else set())
-            keys = certain | (own if email in homes else set())
+        for tenure in {one.account.id: one for one in reversed(held) if int(born_s) <= (one.account.deleted_s or -1)}.values():
+            gone, own = tenure.account, {("email_id", email)}
+            certain = {("customer_id", gone.id)} | (own if self._was_its(email, tenure, held, certain=True) else set())
+            keys = certain | (own if self._was_its(email, tenure, held, certain=False) else set())
             then = [self._meant(email, moment, held) for moment in self._moments(_gone_s(gone) - MOMENT_S, held)]
             if keys & meant and any(keys & one for one in then):
                 return Whose(ended=keys | own, missable=True), all(one <= certain for one in (meant, *then))
@@ -144,7 +149,8 @@ class Owners:
 
     def deleted_before(self, email: str, at_s: float) -> bool:
         """Whether somebody of that e-mail was deleted before: then a cart alone makes nobody known."""
-        return any(gone_s < at_s + self._shop.seen_within_s for gone_s in self._deletions(("email_id", email), email, self.tenures[email]))
+        own, until_s = ("email_id", email), at_s + self._shop.seen_within_s
+        return any(gone_s < until_s for held in self._readings(email) for gone_s in self._deletions(own, email, held))
 
     def may_be_known(self, email: str) -> bool:
         """Whether a fact by e-mail may have made a profile of its own, one that still lives."""
@@ -180,21 +186,28 @@ class Owners:
         homes = self.homes(last.account)
         if homes == {email}:
             return taken
-        moved_in = taken if before else self._moved_in(email, last, held)
+        left = [self.homes(tenure.account) for tenure in before if email in self.homes(tenure.account)]
+        moved_in = (taken if left else set()) | (set() if {email} in left else self._moved_in(email, last, held))
         return taken | moved_in if email in homes else moved_in
 
     def _moved_in(self, email: str, tenure: Tenure, held: list[Tenure]) -> set[Key]:
         """An account moved to an e-mail: it means the account from then on, unless it had a profile of its own before."""
         near, own, account = self._shop.seen_within_s, ("email_id", email), ("customer_id", tenure.account.id)
         gone_s = max((at_s for at_s in self._deletions(own, email, held) if at_s < tenure.since_s), default=-1)
-        facts = [at_s for at_s, _ in self._facts[email] if int(at_s) > gone_s]
-        if all(at_s > tenure.since_s + near for at_s in facts):
+        earlier = [one for one in held if one.since_s < tenure.since_s]
+        meant = {
+            at_s: [self._meant(email, moment, earlier) for moment in self._moments(at_s, earlier)]
+            for at_s, _ in self._facts[email]
+            if int(at_s) > gone_s and at_s <= tenure.since_s + near
+        }
+        if not any(own in keys for each in meant.values() for keys in each):
             return {account}
-        known = any(self._shop.read_from(at_s) < tenure.since_s - near for at_s in facts)
+        surely = [at_s for at_s, each in meant.items() if all(keys == {own} for keys in each)]
+        known = any(self._shop.read_from(at_s) < tenure.since_s - near for at_s in surely)
         return {own} if known else {account, own}
 
     def _deletions(self, key: Key, email: str, held: list[Tenure], *, certain: bool = False) -> list[int]:
-        """When the person whom the key means was deleted, in whole seconds; `certain`: without those who may have had another home."""
+        """When the person whom the key means was deleted, in whole seconds; `certain`: without what may have ended nothing."""
         if key[0] == "customer_id":
             account = self._shop.customers[key[1]]
             return [] if account.deleted_s is None else [account.deleted_s]
@@ -202,21 +215,35 @@ class Owners:
             tenure.account.deleted_s
             for tenure in held
             if tenure.account.deleted_s is not None
-            and (self._may_be_home(email, tenure.account, certain=certain) or clean(tenure.account.last.body["email"]) == email)
-            and not self._lives_there(email, tenure.account, held)
+            and self._may_end_with(email, tenure.account, certain=certain)
+            and not self._lives_there(email, tenure, held, certain=not certain)
         ]
 
-    def _may_be_home(self, email: str, account: Entity, *, certain: bool) -> bool:
+    def _may_end_with(self, email: str, account: Entity, *, certain: bool) -> bool:
+        """Whether an account's deletion ends what stands under an e-mail: its home's, and that on which it was read last."""
+        last = {clean(state.body["email"]) for state in account.last_seen}
+        return self._is_home(email, account, certain=certain) or (last == {email} if certain else email in last)
+
+    def _was_its(self, email: str, gone: Tenure, held: list[Tenure], *, certain: bool) -> bool:
+        """Whether the profile of the e-mail, where a deleted account began, was its own at the end."""
+        return self._is_home(email, gone.account, certain=certain) and not self._lives_there(email, gone, held, certain=not certain)
+
+    def _lives_there(self, email: str, gone: Tenure, held: list[Tenure], *, certain: bool) -> bool:
+        """Whether another account that began with this e-mail outlived the deleted one: the profile stays that account's. Unless the
+        deleted one began here before it: then who took the e-mail has a profile of its own."""
+        until_s = gone.since_s if self._is_home(email, gone.account, certain=not certain) else _gone_s(gone.account)
+        return any(
+            self._is_home(email, tenure.account, certain=certain)
+            and tenure.since_s < until_s
+            and _gone_s(gone.account) < _gone_s(tenure.account)
+            for tenure in held
+            if tenure.account is not gone.account
+        )
+
+    def _is_home(self, email: str, account: Entity, *, certain: bool) -> bool:
+        """Whether an account can have been met under the e-mail first; `certain`: nowhere else."""
         homes = self.homes(account)
         return homes == {email} if certain else email in homes
-
-    def _lives_there(self, email: str, gone: Entity, held: list[Tenure]) -> bool:
-        """Whether another account that began with this e-mail outlived the deleted one: the profile stays that account's."""
-        return any(
-            email in self.homes(tenure.account) and tenure.since_s < _gone_s(gone) < _gone_s(tenure.account)
-            for tenure in held
-            if tenure.account is not gone
-        )
 
 
 def _gone_s(account: Entity) -> float:

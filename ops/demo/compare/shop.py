@@ -46,6 +46,12 @@ class Entity:
         certain = next((n for n, state in enumerate(self.states) if not state.brief), len(self.states))
         return self.states[: certain + 1]
 
+    @property
+    def last_seen(self) -> list[State]:
+        """The states that can be the last one that was read."""
+        certain = next((n for n in reversed(range(len(self.states))) if not self.states[n].brief), 0)
+        return self.states[certain:]
+
 
 @dataclass(frozen=True)
 class Unheard:

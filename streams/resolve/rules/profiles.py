@@ -89,7 +89,9 @@ class _Work(Subscriptions):
         if here:
             self.told.email = fact.email
         if here and not (known and known.here):
-            self._take(Holder(fact.modified_ms if known else fact.created_ms, fact.customer))
+            self._take(Holder(fact.modified_ms if known else self._came_ms(fact), fact.customer))
+        if here:
+            self.held_ms = max(self.held_ms, fact.read_at_ms)
         person = known.person if known else self._choose_person(fact.customer)
         if person == MAIN and not self.told.bears:
             self.told.bears = fact.customer
@@ -103,6 +105,11 @@ class _Work(Subscriptions):
             self.told.ensure_email(MAIN, {}, fact.modified_ms, "")
         self.settle(fact.modified_ms)
         return ""
+
+    def _came_ms(self, fact: AccountSeen) -> int:
+        """When an account that nobody saw before came to the e-mail: as it was created, or, where another had the e-mail after that, with
+        its last change."""
+        return fact.created_ms if fact.created_ms >= self.held_ms else fact.modified_ms
 
     def _choose_person(self, customer: str) -> str:
         """The profile of an account that is new here: its own where those of the e-mail's profile moved away."""
@@ -135,6 +142,7 @@ class _Work(Subscriptions):
             self.moved_here[fact.customer] = fact.home
         else:
             self._take(Holder(fact.at_ms, fact.customer, fact.home))
+            self.held_ms = max(self.held_ms, fact.at_ms)
             self.settle(fact.at_ms)
         if self.erased_ms and before(fact.at_ms, self.erased_ms):  # it was there already when that was asked for
             self._erase_at_homes(self.erased_ms, [(fact.customer, fact.home)], None)

@@ -33,7 +33,7 @@ class RowWork:
         self.others: list[Send] = []
         self.accounts = dict(row.accounts)
         self.subscriptions = dict(row.subscriptions)
-        self.holders = holders.holders_of(row)
+        self.holders, self.held_ms = holders.holders_of(row), row.held_ms
         self.marks = dict(row.marks)
         self.gone = dict(row.gone)
         self.moved_here = dict(row.moved_here)
@@ -50,6 +50,7 @@ class RowWork:
             accounts=dict(sorted(self.accounts.items())),
             subscriptions=dict(sorted(self.subscriptions.items())),
             holders=self.holders,
+            held_ms=self.held_ms,
             marks=dict(sorted(self.marks.items())),
             gone=dict(sorted(self.gone.items())),
             moved_here=dict(sorted(self.moved_here.items())),

@@ -135,6 +135,19 @@ def test_two_accounts_that_swap_their_emails_each_get_what_comes_by_the_new_one(
     assert (newsletter(ended, 11), newsletter(ended, 12)) == (None, "accept")
 
 
+@pytest.mark.parametrize("created", [-30, -10, 5])
+@pytest.mark.parametrize("swapped", [False, True])
+def test_an_account_that_is_first_seen_where_another_was_after_its_creation_came_with_its_last_change(created: int, swapped: bool):
+    """12 is an old account, but nobody read it before it came to a."""
+    left, came = customer(11, "b@x", at=20), customer(12, "a@x", created=created, at=30)
+    told = subscriber(501, "a@x", NEWS, created=15, at=15), order(101, email="a@x", created=-5, cart_id=None)
+    later = order(102, email="a@x", created=40, at=40, cart_id=None)
+    _, ended = live(customer(11, "a@x", created=-20, at=10), *((came, left) if swapped else (left, came)), *told, later)
+    assert (newsletter(ended, 11), newsletter(ended, 12)) == ("accept", None)
+    assert profile_of(ended, "customer_id", 11).purchases() == ["101"]
+    assert profile_of(ended, "customer_id", 12).purchases() == ["102"]
+
+
 # Deletions.
 
 
