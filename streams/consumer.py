@@ -137,7 +137,11 @@ class BatchConsumer:
         with contextlib.suppress(KafkaError, TimeoutError):
             await self.commit()
         self._open.clear()
-        await self._consumer.stop()
+        try:
+            await self._consumer.stop()
+        except asyncio.CancelledError:  # aiokafka's own, where a fetch had just timed out
+            if (task := asyncio.current_task()) and task.cancelling():
+                raise
 
     async def take(self, wait_s: float) -> list[ConsumerRecord]:
         """The next records, in order within each tenant of a partition; empty after `wait_s` without any.
