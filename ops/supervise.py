@@ -18,6 +18,7 @@ import structlog
 
 from ops.exits import DONE, FAILED, START_AGAIN, WRONG_USAGE
 from ops.slots import Slot
+from schemas.waiting import until_set
 
 log = structlog.get_logger()
 STOP_S_MAX = 30.0  # a part finishes its batch within this; then it is killed, which is safe
@@ -75,8 +76,7 @@ class Child:
                 continue
             pause_s = PAUSE_S_MIN if lived_s > STEADY_S else max(PAUSE_S_MIN, min(2 * pause_s, PAUSE_S_MAX))
             log.warning("ended by itself and starts again", child=self.name, exit_code=code, after_s=round(lived_s, 1), pause_s=pause_s)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause_s)
+            await until_set(self._stopping, pause_s)
         return DONE
 
     async def _one_life(self) -> int:

@@ -53,6 +53,15 @@ async def send_all(sender: AIOKafkaProducer, topic: str, records: Sequence[tuple
     await asyncio.gather(*sent)
 
 
+async def stop_client(client: AIOKafkaConsumer) -> None:
+    """It is stopped. aiokafka (0.14) may let a cancel of its own out, where a fetch has just timed out or Kafka is away."""
+    try:
+        await client.stop()
+    except asyncio.CancelledError:
+        if (task := asyncio.current_task()) and task.cancelling():
+            raise
+
+
 def consumer(settings: Settings) -> AIOKafkaConsumer:
     """A consumer without a group, for reading that commits nothing."""
     return AIOKafkaConsumer(**kafka_options(settings), enable_auto_commit=False, request_timeout_ms=REQUEST_TIMEOUT_MS)

@@ -11,12 +11,13 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
-from schemas.connection import admin_client, consumer, partitions_of, read_to_end
+from schemas.connection import admin_client, consumer, partitions_of, read_to_end, stop_client
 from schemas.failures import Undecodable, WrongSetting
 from schemas.records import Decoder
 from schemas.settings import Settings
 from schemas.stores import Deployment, Seal, Store
 from schemas.topics import STORES
+from schemas.waiting import until_set
 
 log = structlog.get_logger()
 
@@ -69,17 +70,14 @@ class Directory:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._follow
             self._follow = None
-            with contextlib.suppress(asyncio.CancelledError):  # aiokafka's own, while Kafka is away
-                await self._consumer.stop()
+            await stop_client(self._consumer)
 
     async def known(self, store: str) -> Store:
         """The store; waits until it is there: a record of a store that is not known yet waits."""
         while store not in self.by_store:
             log.warning("a record of a store that is not known yet waits", store=store)
             self._changed.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(30):  # not wait_for: Python 3.11's loses a cancel that comes with a change
-                    await self._changed.wait()
+            await until_set(self._changed, 30)
         return self.by_store[store]
 
     def of_hash(self, store_hash: str) -> Store | None:

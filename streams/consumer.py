@@ -24,8 +24,10 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, KafkaTimeoutError
 
 from schemas.committed import Committed, committed_of
+from schemas.connection import stop_client
 from schemas.failures import Unavailable
 from schemas.membership import Fenced, Heartbeat, instance_id
+from schemas.waiting import until_set
 from streams.offsets import heed_group_errors
 from streams.passed_over import LOOK_S, PassedOver
 from streams.positions import AHEAD_MAX, Positions
@@ -106,6 +108,7 @@ class BatchConsumer:
             fetch_max_wait_ms=100,  # a partition that was just emptied joins the next fetch only
         )
         self._open: dict[TopicPartition, Positions] = {}
+        self._share = in_flight_max  # of each partition that is open, without those of background topics
         self._passed_over = PassedOver(plain, lambda: self._open, self._most, self._lost)
         self._opening: asyncio.Task[None] | None = None
         self._ticking: asyncio.Task[None] | None = None
@@ -137,11 +140,7 @@ class BatchConsumer:
         with contextlib.suppress(KafkaError, TimeoutError):
             await self.commit()
         self._open.clear()
-        try:
-            await self._consumer.stop()
-        except asyncio.CancelledError:  # aiokafka's own, where a fetch had just timed out
-            if (task := asyncio.current_task()) and task.cancelling():
-                raise
+        await stop_client(self._consumer)
 
     async def take(self, wait_s: float) -> list[ConsumerRecord]:
         """The next records, in order within each tenant of a partition; empty after `wait_s` without any.
@@ -158,25 +157,25 @@ class BatchConsumer:
         if not self._revoking and (again := self._passed_over.take()):
             return again
         if any(partition.is_behind for partition in self._open.values()):
+            self._passed_over.look()
             wait_s = min(wait_s, LOOK_S)
-        room = self._free()
+        several = self._several()
+        room = self._free(several)
         if not room:
             await self._consumer.getmany(_NONE, timeout_ms=0)  # shows the group that we are alive
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait_s):  # not wait_for: Python 3.11's loses a cancel that comes with room
-                    await self._room.wait()
+            await until_set(self._room, wait_s)
             return []
         first = {tp: free for tp, free in room.items() if tp.topic not in self._background}
-        taken = await self._take_of(first, 0.0) if 0 < len(first) < len(room) else []
-        return taken or await self._take_of(room, wait_s)
+        taken = await self._take_of(first, 0.0, several) if 0 < len(first) < len(room) else []
+        return taken or await self._take_of(room, wait_s, several)
 
-    def _free(self) -> dict[TopicPartition, int]:
+    def _free(self, several: bool) -> dict[TopicPartition, int]:
         """How many records may be taken of each partition that may give any."""
         room: dict[TopicPartition, int] = {}
         for tp, partition in self._open.items():
             size = self._size(tp)
             free = self._free_of(tp, partition, size)
-            if self._several() and self._is_full(tp, partition, size):
+            if several and free * 10 < size and self._stays_full(tp, partition, size):
                 if tp.topic in self._background or partition.behind_first * 10 >= AHEAD_MAX * 9:
                     partition.set_oldest_apart()
                 else:
@@ -186,15 +185,13 @@ class BatchConsumer:
                 room[tp] = free
         return room
 
-    def _is_full(self, tp: TopicPartition, partition: Positions, size: int) -> bool:
-        """Whether there is no room, and no commit alone would make some."""
-        left = size - (partition.next - partition.position) if tp.topic in self._background else self._free_of(tp, partition, size)
-        return left * 10 < size
+    def _stays_full(self, tp: TopicPartition, partition: Positions, size: int) -> bool:
+        """Whether no commit alone would make room in a partition that has none."""
+        return tp.topic not in self._background or (size - (partition.next - partition.position)) * 10 < size
 
     def _size(self, tp: TopicPartition) -> int:
         """The room of a partition, in records."""
-        of_background = self._background.get(tp.topic)
-        return of_background or max(1, self._in_flight_max // max(1, sum(tp.topic not in self._background for tp in self._open)))
+        return self._background.get(tp.topic) or self._share
 
     def _free_of(self, tp: TopicPartition, partition: Positions, size: int) -> int:
         if tp.topic in self._background:
@@ -205,7 +202,7 @@ class BatchConsumer:
         """How much a tenant may have under way in a partition where it is not alone; where many are apart they share that."""
         return max(1, self._size(tp) // (TENANT_SHARE * max(1, self._open[tp].apart)))
 
-    async def _take_of(self, room: Mapping[TopicPartition, int], wait_s: float) -> list[ConsumerRecord]:
+    async def _take_of(self, room: Mapping[TopicPartition, int], wait_s: float, several: bool) -> list[ConsumerRecord]:
         taken: list[ConsumerRecord] = []
         most = min(TAKE_RECORDS_MAX, *room.values())  # of all partitions together: none gets more than its room
         for tp, records in (await self._consumer.getmany(*room, timeout_ms=int(wait_s * 1000), max_records=most)).items():
@@ -214,7 +211,7 @@ class BatchConsumer:
                 if records[0].offset > partition.next:  # our source topics have no holes: retention passed us
                     await self._lost(tp, partition.next, records[0].offset)
                 if self._open.get(tp) is partition:
-                    taken += partition.take(records, self._most(tp) if self._several() else None)
+                    taken += partition.take(records, self._most(tp) if several else None)
             else:  # assigned anew meanwhile, and `on_assigned` has not ended
                 self._consumer.seek(tp, records[0].offset)
         return taken
@@ -310,6 +307,7 @@ class BatchConsumer:
             self._fail(error)
         else:
             self._open = {tp: Positions(bound.committed, until_committed=tp.topic in self._background) for tp, bound in bounds.items()}
+            self._share = max(1, self._in_flight_max // max(1, sum(tp.topic not in self._background for tp in self._open)))
             self._revoking = False
             self._room.set()
 

@@ -38,6 +38,7 @@ from prometheus_client import Counter, Gauge
 
 from schemas.keys import changelog
 from schemas.membership import instance_id
+from schemas.waiting import until_set
 from streams.offsets import heed_group_errors, partition_counts
 from streams.partitioner import choose
 
@@ -256,11 +257,10 @@ class Engine:
         """Returns when asked to stop; raises when a part of Faust has crashed or hangs, which it may do without a word."""
         recovered, recovered_at = None, 0.0
         while True:
-            try:
-                await asyncio.wait_for(stop.wait(), 0.5)
+            await until_set(stop, 0.5)
+            if stop.is_set():
                 return
-            except TimeoutError:
-                app = self._app
+            app = self._app
             for service in (app, app.consumer, app.consumer._thread, app.tables, app.tables.recovery, app._fetcher):
                 if service.crashed:
                     raise RuntimeError(f"{service.label} crashed") from service.crash_reason

@@ -14,7 +14,7 @@ from streams.positions import Positions
 log = structlog.get_logger()
 
 RETRY_S = 1.0
-LOOK_S = 0.02  # between two looks for what may be read
+LOOK_S = 0.02  # between two looks at what was read
 READ_RECORDS_MAX = 500
 FETCH_BYTES_MAX = 256 * 1024  # of a partition: what was fetched is thrown away where another place is read next
 UPWARDS_MAX = 8  # turns in a row that a partition is read upwards before whoever is furthest behind has one
@@ -39,10 +39,17 @@ class PassedOver:
         self._read: list[tuple[TopicPartition, Positions, int, list[ConsumerRecord]]] = []
         self._read_at: dict[TopicPartition, int] = {}
         self._upwards: Counter[TopicPartition] = Counter()
+        self._needed = asyncio.Event()
+
+    def look(self) -> None:
+        """Something was passed over, and may be wanted now."""
+        self._needed.set()
 
     def take(self) -> list[ConsumerRecord]:
         """Of what was read since the last time what is handed out, in order within each tenant."""
         read, self._read = self._read, []
+        if read:
+            self.look()
         ours = self._partitions()
         return [
             record
@@ -53,8 +60,7 @@ class PassedOver:
 
     async def run(self, found: asyncio.Event) -> None:
         """Reads, for ever, what tenants have room for; `found` is set when there is something to take."""
-        while not self._wanted():
-            await asyncio.sleep(LOOK_S)
+        await self._needed.wait()
         reader = AIOKafkaConsumer(**self._options)
         try:
             await _started_at_last(reader)
@@ -71,7 +77,8 @@ class PassedOver:
         """A read of each partition that has something to read, once what was read before is taken."""
         wanted = {} if self._read else self._wanted()
         if not wanted:
-            await asyncio.sleep(LOOK_S)
+            self._needed.clear()
+            await self._needed.wait()
             return
         if not wanted.keys() <= reader.assignment():
             reader.assign(list(wanted))

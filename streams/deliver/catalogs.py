@@ -5,7 +5,6 @@ that are created at once would be two. The others wait until they are there.
 """
 
 import asyncio
-import contextlib
 import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -25,6 +24,7 @@ from schemas.failures import AccessLost, CommandRefused, Failure, QuotaSpent, Re
 from schemas.records import Decoder
 from schemas.stores import Store
 from schemas.topics import CATALOG
+from schemas.waiting import until_set
 from streams.consumer import BatchConsumer
 from streams.deliver import metrics
 from streams.deliver.rules.catalog_items import Item, Items
@@ -105,9 +105,7 @@ class Catalogs:
             self._wake.clear()
             wait_s = min(LOOK_S_MAX, self._make_calls() - time.monotonic())
             metrics.WAITING_ITEMS.set(sum(len(target.items) for target in self._targets.values()))
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, wait_s)):  # not wait_for: Python 3.11's loses a cancel that comes with a wake
-                    await self._wake.wait()
+            await until_set(self._wake, max(0.0, wait_s))
 
     def _make_calls(self) -> float:
         """Every call that may be made now is under way; returns when to look again."""

@@ -24,6 +24,7 @@ from schemas.records import Decoder, Origin, encode, headers_of, origin_of
 from schemas.settings import Settings
 from schemas.stores import Store
 from schemas.topics import CATALOG, COMMANDS, DEAD_LETTERS
+from schemas.waiting import until_set
 from streams.consumer import BatchConsumer, Bounds
 from streams.deliver import metrics
 from streams.deliver.catalogs import Catalogs
@@ -84,8 +85,8 @@ class Deliver:
         bounds = {tp: bound for tp, bound in bounds.items() if tp.topic != self._catalog_topic}
         commands = {tp: bound for tp, bound in bounds.items() if tp not in self._history}
         assigned = {tp: Lanes(now_s, settle_s, bound.committed) for tp, bound in commands.items()}
-        done = {tp: bound.committed for tp, bound in commands.items()}
-        async for lane, command, tp in self._commands(read_done(kafka_options(self._settings), done)):
+        committed = {tp: bound.committed for tp, bound in commands.items()}
+        async for lane, command, tp in self._commands(read_done(kafka_options(self._settings), committed)):
             assigned[tp].remember(lane, command.number, border=command.kind == "anonymize")
             if command.kind == "anonymize":
                 assigned[tp].refuse_below(lane, command)
@@ -162,9 +163,7 @@ class Deliver:
         while True:
             self._wake.clear()
             wait_s = min(LOOK_S_MAX, self._make_calls() - time.monotonic())
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, wait_s)):  # not wait_for: Python 3.11's loses a cancel that comes with a wake
-                    await self._wake.wait()
+            await until_set(self._wake, max(0.0, wait_s))
 
     def _make_calls(self) -> float:
         """Every call that may be made now is under way; returns when to look again. History comes last."""

@@ -30,6 +30,7 @@ from schemas.keys import store_hash, webhook_key
 from schemas.records import Origin
 from schemas.stores import Store
 from schemas.topics import WEBHOOKS
+from schemas.waiting import until_set
 from streams.fetch.metrics import RECORDS, WRITTEN
 from streams.fetch.rules.plan import plan_calls
 from streams.fetch.rules.queue import Claim, Entry, Queue
@@ -126,9 +127,7 @@ class StoreFetch:
         queue, wake = self.queues[resource], self._wake[resource]
         while (wait_s := queue.due_in(time.monotonic())) is None or wait_s > 0:
             wake.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait_s):
-                    await wake.wait()
+            await until_set(wake, wait_s)
             await asyncio.sleep(GATHER_S)
 
     async def _wait_for_access(self, resource: str) -> bool:
