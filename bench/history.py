@@ -157,8 +157,7 @@ async def _until_done(gauge: Gauge) -> None:
     topics = {topic.name for stage in ("fetch", "resolve") for topic in STAGES[stage]}
     seen, stalled_at = -1, time.monotonic() + STALLED_S
     while True:
-        sample = await gauge.sample()
-        left = sum(max(0, sample.ends[tp] - stands.done) for tp, stands in sample.committed.items() if tp.topic in topics)
+        left = (await gauge.sample()).left(topics)
         if not left:
             return
         if left != seen:

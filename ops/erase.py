@@ -26,8 +26,7 @@ from engagement.ids import bigcommerce_id
 from ops import output
 from ops.exits import DONE, FAILED
 from schemas.commands import Command
-from schemas.committed import committed_of
-from schemas.connection import admin_client, consumer, kafka_options, partitions_of, producer, reaching_kafka
+from schemas.connection import admin_client, consumer, kafka_options, offsets_of, partitions_of, producer, reaching_kafka
 from schemas.directory import Directory, opened_directory
 from schemas.failures import Failure, Undecodable, WrongSetting
 from schemas.keys import clean_email, person_hash, person_lane
@@ -244,13 +243,9 @@ class Trail:
         if not wanted:
             return True
         partitions = sorted({tp for tp, _ in wanted})
-        offsets = await self._admin.list_consumer_group_offsets(group(self._prefix, stage), partitions=partitions)
-        committed = {tp: committed_of(found.offset, found.metadata) for tp, found in offsets.items()}
+        committed = await offsets_of(self._admin, self._reader, group(self._prefix, stage), partitions)
         commands = commands or {}
-        passed = {
-            (tp, offset): tp in committed and committed[tp].of(commands[tp, offset].row if commands else None) > offset
-            for tp, offset in wanted
-        }
+        passed = {(tp, offset): committed[tp].of(commands[tp, offset].row if commands else None) > offset for tp, offset in wanted}
         for place, anonymization in commands.items():
             anonymization.done = passed[place]
         return all(passed.values())

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -56,10 +56,12 @@ class Sample:
     ends: dict[TopicPartition, int]
     committed: dict[TopicPartition, Committed]
 
-    @property
-    def records(self) -> int:
-        """What is left to do."""
-        return sum(max(0, end - self.committed[tp].done) for tp, end in self.ends.items())
+    def left(self, topics: Container[str] | None = None) -> int:
+        """Records that are left to do; None: of all topics."""
+        return sum(self.left_of(tp) for tp in self.ends if topics is None or tp.topic in topics)
+
+    def left_of(self, tp: TopicPartition) -> int:
+        return max(0, self.ends[tp] - self.committed[tp].done)
 
 
 class Gauge:
@@ -77,7 +79,7 @@ class Gauge:
             await asyncio.sleep(SAMPLE_S)
         before, now = self._before, await self.sample()
         self._before = now
-        behind = {tp: stands.first for tp, stands in now.committed.items() if stands.done < now.ends[tp]}
+        behind = {tp: stands.first for tp, stands in now.committed.items() if now.left_of(tp)}
         oldest_ms = await self._oldest(behind)
         wall_ms = time.time_ns() / 1e6
         return [
@@ -115,7 +117,7 @@ class Gauge:
 def lag_of(stage: str, tp: TopicPartition, before: Sample, now: Sample, age_s: float | None) -> Lag:
     """One partition's lag from two samples."""
     took_s = max(now.at_s - before.at_s, 0.001)
-    records = max(0, now.ends[tp] - now.committed[tp].done)
+    records = now.left_of(tp)
     rate_in = (now.ends[tp] - before.ends[tp]) / took_s
     rate_out = max(0, now.committed[tp].done - before.committed[tp].done) / took_s
     return Lag(

@@ -241,7 +241,7 @@ async def come_to_rest(deployment: Deployment, gauge: Gauge, watch: Callable[[in
         while quiet < QUIET_LOOKS and time.monotonic() < deadline:
             sample = await gauge.sample()
             await follower.look()
-            left = len(follower.under_way()) + sample.records
+            left = len(follower.under_way()) + sample.left()
             pending = deployment.shop.get("/_sim/counters").json()["webhooks"]["pending"]
             quiet = quiet + 1 if left == 0 and pending == 0 else 0
             await watch(left)

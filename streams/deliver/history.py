@@ -48,7 +48,7 @@ class HistoryWay:
         self._lanes: Mapping[TopicPartition, Lanes] = {}
         self._bounds: Mapping[TopicPartition, Bounds] = {}
         self._held: dict[TopicPartition, list[ConsumerRecord]] = {}  # until the past of their partition is known
-        self._late: dict[TopicPartition, frozenset[str]] = {}  # tenants whose records are still held, where the others' are not
+        self._known: set[TopicPartition] = set()  # of these, where only records of tenants that are apart are held any more
         self._looking_back: dict[TopicPartition, asyncio.Task[None]] = {}
         self._one_looks_back = asyncio.Lock()  # live commands go on meanwhile
         self._turns = Turns(settings.history_rps)
@@ -71,12 +71,12 @@ class HistoryWay:
         """Nothing goes any more."""
         for looking in self._looking_back.values():
             looking.cancel()
-        self._looking_back, self._partitions, self._held, self._late, self.queues = {}, {}, {}, {}, {}
+        self._looking_back, self._partitions, self._held, self._known, self.queues = {}, {}, {}, set(), {}
 
     def hold(self, record: ConsumerRecord) -> bool:
         """Whether the record has to wait; it is accepted later."""
         tp = TopicPartition(record.topic, record.partition)
-        if tp not in self._held or (tp in self._late and tenant_of(record.key) not in self._late[tp]):
+        if tp not in self._held or (tp in self._known and tenant_of(record.key) not in self._bounds[tp].committed.apart):
             return False
         self._held[tp].append(record)
         if tp in self._partitions and tp not in self._looking_back:
@@ -96,11 +96,14 @@ class HistoryWay:
                 self._partitions[tp].is_new(lane, command.number)
             await self._find_anonymizations(tp, committed.offset)
         if committed.apart:
-            self._late[tp] = frozenset(committed.apart)
-            self._accept_held(tp, [record for record in self._held[tp] if tenant_of(record.key) not in committed.apart])
+            self._known.add(tp)
+            held, self._held[tp] = self._held[tp], []
+            for record in held:
+                self._accept(record)  # those of tenants that are apart are held once more
             async with self._one_looks_back:
                 await self._find_anonymizations(tp, committed.first)
-        self._accept_held(tp, self._held.pop(tp))
+        for record in self._held.pop(tp):
+            self._accept(record)
 
     async def _find_anonymizations(self, tp: TopicPartition, first: int) -> None:
         """Those since the record of history at the offset `first` are known to the lanes; if there is none yet, all to come will be."""
@@ -110,13 +113,6 @@ class HistoryWay:
         async for lane, command, _ in self._commands(read_since(options, beside, since_ms - MARGIN_MS, self._bounds[beside].end)):
             if command.kind == "anonymize":
                 self._lanes[beside].refuse_below(lane, command)
-
-    def _accept_held(self, tp: TopicPartition, records: list[ConsumerRecord]) -> None:
-        accepted = set(map(id, records))
-        if tp in self._held:
-            self._held[tp] = [record for record in self._held[tp] if id(record) not in accepted]
-        for record in records:
-            self._accept(record)
 
     def _beside(self, tp: TopicPartition) -> TopicPartition:
         """The partition of engagement.commands with the same lanes."""

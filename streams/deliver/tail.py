@@ -1,6 +1,8 @@
 """What was written before the place where a worker begins: of its topic what is done, and what history may have to know of."""
 
+import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -16,9 +18,7 @@ async def read_done(options: Mapping[str, Any], committed: Mapping[TopicPartitio
 
     Those of a tenant that is apart may come after later ones of its own, and some come twice. Raises KafkaError.
     """
-    consumer = _consumer(options)
-    try:
-        await consumer.start()
+    async with _reading(options) as consumer:
         begin = await consumer.beginning_offsets(list(committed))
         ends = await consumer.end_offsets(list(committed))
         for ranges in _rounds(committed):
@@ -26,8 +26,6 @@ async def read_done(options: Mapping[str, Any], committed: Mapping[TopicPartitio
             async for record in _read(consumer, there):
                 if record.offset < committed[TopicPartition(record.topic, record.partition)].of(record.key):
                     yield record
-    finally:
-        await consumer.stop()
 
 
 def _rounds(committed: Mapping[TopicPartition, Committed]) -> Iterator[dict[TopicPartition, tuple[int, int]]]:
@@ -40,40 +38,34 @@ def _rounds(committed: Mapping[TopicPartition, Committed]) -> Iterator[dict[Topi
 
 def _ranges(positions: list[int]) -> list[tuple[int, int]]:
     """What lies before these, ascending: each offset once."""
-    found: list[tuple[int, int]] = []
-    for position in positions:
-        begin = max(position - TENANT_RECORDS_MAX, found[-1][1] if found else position - TENANT_RECORDS_MAX)
-        found.append((begin, position))
-    return found
+    return [(max(position - TENANT_RECORDS_MAX, before), position) for before, position in pairwise([0, *positions])]
 
 
 async def time_of(options: Mapping[str, Any], tp: TopicPartition, offset: int) -> int | None:
     """The timestamp (ms) of the record at this offset; None where there is none. Raises KafkaError."""
-    consumer = _consumer(options)
-    try:
-        await consumer.start()
+    async with _reading(options) as consumer:
         async for record in _read(consumer, {tp: (offset, min(offset + 1, (await consumer.end_offsets([tp]))[tp]))}):
             return int(record.timestamp)
-    finally:
-        await consumer.stop()
     return None
 
 
 async def read_since(options: Mapping[str, Any], tp: TopicPartition, since_ms: int, end: int) -> AsyncIterator[ConsumerRecord]:
     """The records of a partition, in order, from the first of a time of `since_ms` or later to before `end`. Raises KafkaError."""
-    consumer = _consumer(options)
-    try:
-        await consumer.start()
+    async with _reading(options) as consumer:
         first = (await consumer.offsets_for_times({tp: max(0, since_ms)}))[tp]
         if first is not None:
             async for record in _read(consumer, {tp: (first.offset, end)}):
                 yield record
+
+
+@contextlib.asynccontextmanager
+async def _reading(options: Mapping[str, Any]) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = AIOKafkaConsumer(**options, enable_auto_commit=False, auto_offset_reset="earliest")
+    try:
+        await consumer.start()
+        yield consumer
     finally:
         await consumer.stop()
-
-
-def _consumer(options: Mapping[str, Any]) -> AIOKafkaConsumer:
-    return AIOKafkaConsumer(**options, enable_auto_commit=False, auto_offset_reset="earliest")
 
 
 async def _read(consumer: AIOKafkaConsumer, ranges: Mapping[TopicPartition, tuple[int, int]]) -> AsyncIterator[ConsumerRecord]:
